@@ -1,0 +1,97 @@
+import { awscdk, javascript, JsonPatch } from 'projen';
+
+/** Lowest aws-cdk-lib that the library compiles and passes its tests against; users may bring any 2.x from here on. */
+const MINIMUM_CDK = '2.200.0';
+
+/** TypeScript outside src/: handlers, local run, examples. All of it is linted and type-checked, none of it is jsii. */
+const OTHER_SOURCES = ['lambda', 'local', 'examples/cdk-app'];
+
+const project = new awscdk.AwsCdkConstructLibrary({
+  name: 'cdk-nextjs-build-pipeline',
+  description: 'The build half of a Next.js hosting platform as one AWS CDK construct: queue, CodeBuild, OpenNext, artifacts, deployment record.',
+  keywords: ['cdk', 'nextjs', 'opennext', 'codebuild', 'build', 'deployment', 'hosting'],
+  author: 'The cdk-nextjs-build-pipeline authors',
+  authorAddress: 'maintainers@cdk-nextjs-build-pipeline.dev',
+  authorOrganization: true,
+  repositoryUrl: 'https://github.com/cdk-nextjs-build-pipeline/cdk-nextjs-build-pipeline.git',
+  license: 'Apache-2.0',
+  copyrightOwner: 'The cdk-nextjs-build-pipeline authors',
+  defaultReleaseBranch: 'main',
+  majorVersion: 0,
+  stability: 'experimental',
+
+  cdkVersion: MINIMUM_CDK,
+  constructsVersion: '10.0.5',
+  jsiiVersion: '~5.9.0',
+  typescriptVersion: '~5.9.0',
+  packageManager: javascript.NodePackageManager.NPM,
+  minNodeVersion: '20.0.0',
+  workflowNodeVersion: '20.x',
+  projenrcTs: true,
+  npmTrustedPublishing: true,
+  depsUpgradeOptions: { cooldown: 5 },
+  npmrcOptions: undefined,
+
+  // Everything below is needed to build, test or run locally. The published package has no dependency besides its peers.
+  devDeps: [
+    // bundled into the handlers
+    '@aws-lambda-powertools/batch',
+    '@aws-lambda-powertools/logger',
+    '@aws-sdk/client-codebuild',
+    '@aws-sdk/client-dynamodb',
+    '@aws-sdk/client-eventbridge',
+    '@aws-sdk/client-s3',
+    '@aws-sdk/client-sqs',
+    '@aws-sdk/lib-dynamodb',
+    '@types/aws-lambda',
+    '@types/mime-types@^2',
+    'esbuild',
+    'mime-types@^2',
+    'zod',
+    // local run
+    'dynalite',
+    'tsx',
+    'yaml',
+    // tests
+    '@types/node@^20',
+    'aws-sdk-client-mock',
+    'fast-check',
+    'shellcheck',
+  ],
+
+  tsconfigDevFile: 'tsconfig.dev.json',
+  tsconfigDev: { include: ['buildspec/**/*.ts', ...OTHER_SOURCES.map((dir) => `${dir}/**/*.ts`)], compilerOptions: { skipLibCheck: true } },
+  eslintOptions: { dirs: ['src', ...OTHER_SOURCES], devdirs: ['test'], prettier: false },
+  jestOptions: {
+    jestConfig: {
+      roots: ['<rootDir>/test'],
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      snapshotSerializers: ['<rootDir>/test/support/asset-hash-serializer.ts'],
+      modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/cdk.out/'],
+    },
+  },
+  gitignore: ['/assets/', 'cdk.out/', '.next/', '.open-next/', '/.local/', '*.tsbuildinfo', 'next-env.d.ts'],
+  npmignore: [
+    '!/assets/', '!/buildspec/', '/lambda/', '/local/', '/examples/', '/bench/', '/scripts/', '/docs/', '/.ci/', '/cdk.json', '/cdk.out/', '/tsconfig.dev.json',
+  ],
+  sampleCode: false,
+});
+
+project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
+
+// Handlers are bundled when the library is built, so that a user's synth needs neither esbuild nor Docker.
+const bundle = project.addTask('bundle', { description: 'Bundle the Lambda handlers into assets/', exec: 'node scripts/bundle-handlers.mjs' });
+project.preCompileTask.spawn(bundle);
+project.testTask.prependSpawn(bundle);
+
+// No projen task around these two: its output and its process tree would stand between the user and Ctrl-C.
+project.setScript('local', 'node scripts/bundle-handlers.mjs && tsx local/cli.ts');
+project.setScript('demo', 'node scripts/bundle-handlers.mjs && tsx local/demo.ts');
+
+project.eslint?.addRules({ 'max-len': ['error', { code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
+project.eslint?.addRules({ 'import/no-extraneous-dependencies': ['error', { devDependencies: ['**/test/**', '**/lambda/**', '**/local/**', '**/examples/**', '.projenrc.ts'], optionalDependencies: false, peerDependencies: true }] });
+
+// ts-jest type-checks every file it loads, handlers and local run included; the dev tsconfig covers them all.
+project.tryFindObjectFile('package.json')?.patch(JsonPatch.add('/jest/testTimeout', 30_000));
+
+project.synth();
