@@ -1,0 +1,32 @@
+/** What a producer puts on the queue, as JSON, to have one commit built. */
+export interface BuildRequest {
+  /** Identifies the deployment; partition key of its record. One deployment is built at most once. */
+  readonly deploymentId: string;
+  /** The tenant's project: a segment of every object key, and the MessageGroupId of the message. */
+  readonly projectId: string;
+  /** Full commit SHA in lower case: 40 hex digits, or 64 in a SHA-256 repository. */
+  readonly commitSha: string;
+  /** https URL of the git repository, without credentials. */
+  readonly repoUrl: string;
+  /** The branch the commit was pushed to, without `refs/heads/`. */
+  readonly branch: string;
+  /** Directory of the Next.js app inside the repository, relative, with `/`. Left out: the repository's root. */
+  readonly rootDirectory?: string;
+}
+
+/**
+ * Ids become S3 key segments, DynamoDB keys and the MessageGroupId (at most 128 characters in SQS).
+ * The first character excludes `.`, `..` and anything that reads as an option.
+ */
+export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+export const COMMIT_SHA_PATTERN = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+
+/** Browsers and git hosts agree on about 2,000 characters; a CodeBuild environment value holds at most 4,096. */
+export const MAX_REPO_URL_LENGTH = 2048;
+
+/** git hosts refuse ref names over 255 bytes, the length of a file name. */
+export const MAX_BRANCH_LENGTH = 255;
+
+/** Half of what S3 allows for a whole key (1,024 bytes). */
+export const MAX_ROOT_DIRECTORY_LENGTH = 512;

@@ -1,0 +1,40 @@
+/** Environment variables of the orchestrator and the finalizer, set by the construct. */
+export const HANDLER_ENV = {
+  deploymentsTable: 'DEPLOYMENTS_TABLE_NAME',
+  artifactsBucket: 'ARTIFACTS_BUCKET_NAME',
+  buildProject: 'BUILD_PROJECT_NAME',
+  buildQueueUrl: 'BUILD_QUEUE_URL',
+  /** After so many receives SQS moves a message to the dead-letter queue. */
+  maxReceiveCount: 'MAX_RECEIVE_COUNT',
+} as const;
+
+/** What `addProducer` sets on a function that sends build requests. */
+export const PRODUCER_ENV = { buildQueueUrl: 'BUILD_QUEUE_URL' } as const;
+
+/** Set on the CodeBuild project by the construct, the same for every build. */
+export const PROJECT_ENV = {
+  artifactsBucket: 'ARTIFACTS_BUCKET_NAME',
+  /** Major version of Node.js, read by the buildspec's runtime-versions. */
+  nodeVersion: 'NODE_VERSION',
+  /** Version of @opennextjs/aws; empty: chosen to fit the app's Next.js version. */
+  openNextVersion: 'OPEN_NEXT_VERSION',
+} as const;
+
+/** Set on one build by the orchestrator. The finalizer reads them back from CodeBuild, where tenant code cannot alter them. */
+export const BUILD_ENV = {
+  deploymentId: 'DEPLOYMENT_ID',
+  projectId: 'PROJECT_ID',
+  commitSha: 'COMMIT_SHA',
+  repoUrl: 'REPO_URL',
+  branch: 'BRANCH',
+  /** Empty: the repository's root. */
+  rootDirectory: 'ROOT_DIRECTORY',
+} as const;
+
+/** Names that the platform's own build environment must not set: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
+export const RESERVED_BUILD_ENVIRONMENT: readonly RegExp[] = [
+  /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
+  /^(AWS_|CODEBUILD_|GIT_|EXIT_)/,
+  /^npm_config_/i,
+  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), 'STEPS', 'STATE'].join('|')})$`),
+];

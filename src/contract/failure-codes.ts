@@ -1,0 +1,48 @@
+/**
+ * Why a deployment failed: a closed list that a platform can show to its users. `message` says what to do.
+ * A code with an `exitCode` is reported by a step of the buildspec, which ends with that status; CodeBuild carries it
+ * to the finalizer in the phase context ("exit status 21"). The numbers stay clear of the shell's own (1, 2, 126 and up).
+ */
+interface Failure {
+  readonly message: string;
+  readonly exitCode?: number;
+}
+
+const FAILURES = {
+  INVALID_REQUEST: { message: 'The build request is not valid. Correct it and send it again with a new deployment id.' },
+  START_FAILED: { message: 'CodeBuild did not start the build. This is a fault of the platform: check the pipeline\'s CodeBuild project and quotas, then send the request again with a new deployment id.' },
+  CHECKOUT_FAILED: { exitCode: 20, message: 'The repository could not be read. Check that its URL is right and that it can be cloned without a password.' },
+  COMMIT_NOT_FOUND: { exitCode: 21, message: 'The repository does not have this commit. Push it, or check the commit SHA.' },
+  ROOT_DIRECTORY_NOT_FOUND: { exitCode: 22, message: 'The root directory does not exist in this commit. Check the project\'s root directory setting.' },
+  NOT_A_NEXTJS_APP: { exitCode: 23, message: 'There is no Next.js app here: package.json is missing, is not valid JSON, or does not depend on "next". In a monorepo, set the root directory to the app.' },
+  UNSUPPORTED_NEXTJS_VERSION: { exitCode: 24, message: 'OpenNext does not support this version of Next.js. The build log names the supported range; upgrade "next".' },
+  UNSUPPORTED_PACKAGE_MANAGER: { exitCode: 25, message: 'The package manager named in package.json cannot be used. Use npm, pnpm, yarn or bun in a version that exists, or remove the "packageManager" field.' },
+  INSTALL_FAILED: { exitCode: 30, message: 'Installing the dependencies failed. Run the same frozen install on your machine, and commit the lockfile that belongs to package.json.' },
+  BUILD_FAILED: { exitCode: 31, message: 'The app\'s build script failed. The end of the build log shows its own error.' },
+  OUT_OF_MEMORY: { exitCode: 32, message: 'The build ran out of memory. Ask for a larger compute type, or reduce what next build has to hold at once.' },
+  PACKAGE_FAILED: { exitCode: 33, message: 'next build succeeded, but OpenNext could not package its output. The build log shows why.' },
+  ARTIFACT_TOO_LARGE: { exitCode: 34, message: 'A server function is larger than the 250 MB that Lambda accepts. The build log lists its largest packages; leave some out with outputFileTracingExcludes.' },
+  UPLOAD_FAILED: { exitCode: 35, message: 'The artifacts could not be stored. This is a fault of the platform: check the build role\'s access to the bucket and its key.' },
+  ARTIFACTS_INVALID: { message: 'The build reported success, but what it stored is incomplete or not acceptable. The finalizer\'s log names the object.' },
+  TIMED_OUT: { message: 'The build took longer than the platform allows. Make it faster, or ask for a longer build timeout.' },
+  STOPPED: { message: 'The build was stopped before it was done. Send the request again with a new deployment id.' },
+  CODEBUILD_FAULT: { message: 'CodeBuild could not run the build, for a reason outside the app. Send the request again with a new deployment id.' },
+} as const satisfies Record<string, Failure>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+export const FAILURE_CODES = Object.keys(FAILURES) as FailureCode[];
+
+export function failureMessage(code: FailureCode): string {
+  return FAILURES[code].message;
+}
+
+/** Exit status by failure code, for the codes that a step of the buildspec reports. */
+export const EXIT_CODES: Readonly<Partial<Record<FailureCode, number>>> = Object.fromEntries(
+  Object.entries(FAILURES).flatMap(([code, failure]) => ('exitCode' in failure ? [[code, failure.exitCode]] : [])),
+);
+
+/** The failure that a step reported with its exit status, if it is one of ours. */
+export function failureOfExitCode(exitCode: number): FailureCode | undefined {
+  return FAILURE_CODES.find((code) => EXIT_CODES[code] === exitCode);
+}

@@ -1,0 +1,32 @@
+/**
+ * Where things lie in the artifacts bucket. A build writes below its own staging prefix in the same shape
+ * (`artifacts/…`, `static/…`); the finalizer promotes that to the project's and commit's final place.
+ */
+
+export const STAGING_ROOT = 'staging/';
+export const ARTIFACTS_ROOT = 'artifacts/';
+export const STATIC_ROOT = 'static/';
+
+/** The only prefix a build can write to: IAM compares it with `staging/${codebuild:buildArn}/*`. */
+export function stagingPrefix(buildArn: string): string {
+  return `${STAGING_ROOT}${buildArn}/`;
+}
+
+export function artifactsPrefix(projectId: string, commitSha: string): string {
+  return `${ARTIFACTS_ROOT}${projectId}/${commitSha}/`;
+}
+
+export function staticPrefix(projectId: string, commitSha: string): string {
+  return `${STATIC_ROOT}${projectId}/${commitSha}/`;
+}
+
+/** Zip file of OpenNext's default server function, below the artifacts prefix. */
+export const LAMBDA_ZIP = 'lambda.zip';
+/** Zip files of every other function OpenNext emitted, below the artifacts prefix. */
+export const FUNCTIONS_DIRECTORY = 'functions/';
+/** Seed of the incremental (ISR) cache as OpenNext lays it out, below the artifacts prefix. */
+export const ISR_CACHE_DIRECTORY = 'isr-cache/';
+/** OpenNext's own description of its output: origins, behaviours, functions. Below the artifacts prefix. */
+export const OPEN_NEXT_OUTPUT = 'open-next.output.json';
+/** Sizes, sha256, versions, timings. Promoted last: where it lies, everything else lies. Below the artifacts prefix. */
+export const MANIFEST = 'manifest.json';
