@@ -30,7 +30,6 @@ const project = new awscdk.AwsCdkConstructLibrary({
   projenrcTs: true,
   npmTrustedPublishing: true,
   depsUpgradeOptions: { cooldown: 5 },
-  npmrcOptions: undefined,
 
   // Everything below is needed to build, test or run locally. The published package has no dependency besides its peers.
   devDeps: [
@@ -50,17 +49,20 @@ const project = new awscdk.AwsCdkConstructLibrary({
     'zod',
     // local run
     'dynalite',
+    'extract-zip',
+    'selfsigned',
     'tsx',
     'yaml',
+    'yazl',
+    '@types/yazl',
     // tests
     '@types/node@^20',
     'aws-sdk-client-mock',
     'fast-check',
-    'shellcheck',
   ],
 
   tsconfigDevFile: 'tsconfig.dev.json',
-  tsconfigDev: { include: ['buildspec/**/*.ts', ...OTHER_SOURCES.map((dir) => `${dir}/**/*.ts`)], compilerOptions: { skipLibCheck: true } },
+  tsconfigDev: { compilerOptions: {}, exclude: ['node_modules', 'lib', 'dist', 'assets', 'cdk.out', 'examples/nextjs-app', 'test/fixtures'] },
   eslintOptions: { dirs: ['src', ...OTHER_SOURCES], devdirs: ['test'], prettier: false },
   jestOptions: {
     jestConfig: {
@@ -71,11 +73,15 @@ const project = new awscdk.AwsCdkConstructLibrary({
     },
   },
   gitignore: ['/assets/', 'cdk.out/', '.next/', '.open-next/', '/.local/', '*.tsbuildinfo', 'next-env.d.ts'],
-  npmignore: [
-    '!/assets/', '!/buildspec/', '/lambda/', '/local/', '/examples/', '/bench/', '/scripts/', '/docs/', '/.ci/', '/cdk.json', '/cdk.out/', '/tsconfig.dev.json',
-  ],
   sampleCode: false,
 });
+
+// Published: lib/ (compiled), assets/ (handlers), buildspec/ (inlined at synth), API.md, README, LICENSE.
+for (const pattern of [
+  '!/assets/', '!/buildspec/', '/lambda/', '/local/', '/examples/', '/bench/', '/scripts/', '/docs/', '/.ci/', '/cdk.json', '/cdk.out/', '/tsconfig.dev.json',
+]) {
+  project.addPackageIgnore(pattern);
+}
 
 project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 
