@@ -4,5 +4,11 @@ import type { DeploymentRecord } from './deployment';
 export const EVENT_SOURCE = 'cdk-nextjs-build-pipeline';
 export const STATUS_CHANGED = 'Deployment Status Changed';
 
+/** The fields of the record that an event carries: ours and public, not what a producer may have stored beside them. */
+export const PUBLIC_RECORD_FIELDS = [
+  'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'rootDirectory', 'status', 'createdAt', 'buildStartedAt', 'buildId', 'logsUrl',
+  'completedAt', 'failureCode', 'failureMessage', 'artifacts',
+] as const satisfies readonly (keyof DeploymentRecord)[];
+
 /** `detail` of the event: the record's public fields as they were after the change. */
-export type DeploymentStatusChangedDetail = Omit<DeploymentRecord, 'claimExpiresAt'>;
+export type DeploymentStatusChangedDetail = Pick<DeploymentRecord, (typeof PUBLIC_RECORD_FIELDS)[number]>;

@@ -1,0 +1,98 @@
+import { contentType } from 'mime-types';
+import {
+  artifactsPrefix, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, staticPrefix,
+} from '../../src/contract/keys';
+
+/**
+ * Decides where each staged object goes, and whether the whole is acceptable. What a build stored is hostile input: names, sizes
+ * and number are checked here, content type and caching are chosen here, and nothing the build says about itself is believed.
+ */
+
+export interface StagedObject {
+  /** Below the build's staging prefix, for example `static/_next/static/chunks/main.js`. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface Promotion {
+  readonly name: string;
+  readonly targetKey: string;
+  readonly contentType: string;
+  readonly cacheControl?: string;
+}
+
+export type PromotionPlan =
+  | { readonly acceptable: true; readonly promotions: readonly Promotion[]; readonly manifest: Promotion; readonly totalBytes: number }
+  | { readonly acceptable: false; readonly problem: string };
+
+/** A site of 20,000 files is large; five times that is not a site. At 50 copies at a time 100,000 still fit the finalizer's 15 minutes. */
+export const MAX_STAGED_OBJECTS = 100_000;
+/** S3 copies at most 5 GB with one CopyObject; Lambda takes 250 MB. */
+export const MAX_OBJECT_BYTES = 1024 ** 3;
+export const MAX_TOTAL_BYTES = 5 * 1024 ** 3;
+/** S3's limit on the UTF-8 length of a key. */
+const MAX_KEY_BYTES = 1024;
+
+/** Next.js puts a content hash or the build id into these paths: they never change. */
+const IMMUTABLE = /(^|\/)_next\/static\//;
+
+const REQUIRED = [LAMBDA_ZIP, OPEN_NEXT_OUTPUT, MANIFEST];
+const FUNCTION_ZIP = new RegExp(`^${FUNCTIONS_DIRECTORY}[A-Za-z0-9][A-Za-z0-9._-]*\\.zip$`);
+
+export function planPromotion(staged: readonly StagedObject[], projectId: string, commitSha: string): PromotionPlan {
+  if (staged.length > MAX_STAGED_OBJECTS) return refuse(`more than ${MAX_STAGED_OBJECTS} objects`);
+  const totalBytes = staged.reduce((sum, object) => sum + object.bytes, 0);
+  if (totalBytes > MAX_TOTAL_BYTES) return refuse(`${totalBytes} bytes in all; at most ${MAX_TOTAL_BYTES} are accepted`);
+
+  const promotions: Promotion[] = [];
+  let manifest: Promotion | undefined;
+  for (const object of staged) {
+    if (object.bytes > MAX_OBJECT_BYTES) return refuse(`${JSON.stringify(object.name)} has ${object.bytes} bytes; at most ${MAX_OBJECT_BYTES} are accepted`);
+    const promotion = promote(object.name, projectId, commitSha);
+    if (!promotion) return refuse(`${JSON.stringify(object.name)} is not an object that a build may store`);
+    if (object.name === `artifacts/${MANIFEST}`) manifest = promotion; else promotions.push(promotion);
+  }
+  const missing = REQUIRED.filter((name) => !staged.some((object) => object.name === `artifacts/${name}`));
+  if (!manifest || missing.length) return refuse(`${missing.join(', ')} missing`);
+  return { acceptable: true, promotions, manifest, totalBytes };
+}
+
+function promote(name: string, projectId: string, commitSha: string): Promotion | undefined {
+  if (!isPlainPath(name)) return undefined;
+  const [root, ...rest] = name.split('/');
+  const path = rest.join('/');
+  if (root === 'static') {
+    return within({
+      name,
+      targetKey: staticPrefix(projectId, commitSha) + path,
+      contentType: contentType(path.split('/').pop()!) || 'application/octet-stream',
+      cacheControl: IMMUTABLE.test(path) ? 'public, max-age=31536000, immutable' : 'public, max-age=0, must-revalidate',
+    });
+  }
+  if (root === 'artifacts' && isArtifact(path)) {
+    return within({ name, targetKey: artifactsPrefix(projectId, commitSha) + path, contentType: artifactType(path) });
+  }
+  return undefined;
+}
+
+function isPlainPath(name: string): boolean {
+  return !/[\p{Cc}\p{Cs}\\]/u.test(name) && name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
+}
+
+function isArtifact(path: string): boolean {
+  return REQUIRED.includes(path) || FUNCTION_ZIP.test(path) || path.startsWith(ISR_CACHE_DIRECTORY);
+}
+
+/** Nothing below artifacts/ is meant for a browser: a page smuggled into the ISR cache is data, not HTML. */
+function artifactType(path: string): string {
+  if (path.startsWith(ISR_CACHE_DIRECTORY)) return 'application/octet-stream';
+  return path.endsWith('.zip') ? 'application/zip' : 'application/json';
+}
+
+function within(promotion: Promotion): Promotion | undefined {
+  return Buffer.byteLength(promotion.targetKey) <= MAX_KEY_BYTES ? promotion : undefined;
+}
+
+function refuse(problem: string): PromotionPlan {
+  return { acceptable: false, problem };
+}

@@ -1,0 +1,155 @@
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
+import { StartBuildCommand } from '@aws-sdk/client-codebuild';
+import { ChangeMessageVisibilityCommand } from '@aws-sdk/client-sqs';
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type { BuildRequest } from '../../src/contract/build-request';
+import type { DeploymentRecord } from '../../src/contract/deployment';
+import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
+import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
+import { decideRetry } from './start-failure';
+import { codeBuildClient, dynamoDbClient, eventBridgeClient, sqsClient } from '../shared/aws-clients';
+import { parseBuildRequest } from '../shared/build-request';
+import { buildLogsUrl } from '../shared/console-link';
+import { BuildReference, DeploymentStore } from '../shared/deployment-store';
+import { requiredEnv } from '../shared/environment';
+import { logger } from '../shared/logger';
+import { emitStatusChanged } from '../shared/status-events';
+
+/**
+ * Steps 3 and 4 of a build's way: a build request comes out of the queue, its deployment is claimed, the build is started and the
+ * deployment says so. A request that cannot be honoured ends its deployment as failed and goes to the dead-letter queue, never lost.
+ */
+
+const codeBuild = codeBuildClient();
+const events = eventBridgeClient();
+const sqs = sqsClient();
+const store = new DeploymentStore(dynamoDbClient(), requiredEnv(HANDLER_ENV.deploymentsTable));
+const buildProject = requiredEnv(HANDLER_ENV.buildProject);
+const buildQueueUrl = requiredEnv(HANDLER_ENV.buildQueueUrl);
+const maxReceiveCount = Number(requiredEnv(HANDLER_ENV.maxReceiveCount));
+
+/** Thrown for a failure that has been dealt with: the message stays in the queue, with the visibility it was given. */
+class HandledFailure extends Error {}
+
+export async function handler(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
+  logger.addContext(context);
+  return processPartialResponse(event, (message: SQSRecord) => handleMessage(message, context), new BatchProcessor(EventType.SQS), {
+    context,
+    // A failed message is an answer, not an error of the function: it must not slow the event source down.
+    throwOnFullBatchFailure: false,
+  });
+}
+
+async function handleMessage(message: SQSRecord, context: Context): Promise<void> {
+  logger.resetKeys();
+  const parsed = parseBuildRequest(message.body);
+  try {
+    if (!parsed.valid) {
+      logger.appendKeys({ messageId: message.messageId, deploymentId: parsed.readable.deploymentId, projectId: parsed.readable.projectId });
+      return await rejectRequest(message, parsed.readable, parsed.problem);
+    }
+    const { request } = parsed;
+    logger.appendKeys({ messageId: message.messageId, deploymentId: request.deploymentId, projectId: request.projectId });
+
+    // Nobody else may start this build until this invocation is over, whatever becomes of it.
+    const now = Math.floor(Date.now() / 1000);
+    const claimExpiresAt = now + Math.ceil(context.getRemainingTimeInMillis() / 1000);
+    const claimed = await store.claim(request, { now, claimExpiresAt, createdAt: sentAt(message) });
+    if (!claimed) {
+      return await explainUnclaimed(message, request, now);
+    }
+    await startBuild(message, request, claimExpiresAt);
+  } catch (error) {
+    if (!(error instanceof HandledFailure)) {
+      // DynamoDB or SQS did not answer. The message comes back by itself, but not only after the queue's whole visibility timeout.
+      logger.error('Build request could not be processed; it will be delivered again', error as Error);
+      await delayNextDelivery(message, decideRetry({ errorName: '', receiveCount: receiveCount(message), maxReceiveCount }).visibilitySeconds);
+    }
+    throw error;
+  }
+}
+
+async function startBuild(message: SQSRecord, request: BuildRequest, claimExpiresAt: number): Promise<void> {
+  let build: BuildReference;
+  try {
+    const { build: started } = await codeBuild.send(new StartBuildCommand({
+      projectName: buildProject,
+      // Within five minutes the same token gives the same build: it covers the SDK's own retries and a quick redelivery.
+      idempotencyToken: request.deploymentId,
+      environmentVariablesOverride: buildEnvironment(request),
+    }));
+    build = { buildId: started!.id!, buildStartedAt: (started!.startTime ?? new Date()).toISOString(), logsUrl: buildLogsUrl(started!.arn!) };
+  } catch (error) {
+    const { name, message: reason } = error as Error;
+    logger.warn('Build was not started', { error: error as Error });
+    const { visibilitySeconds, lastDelivery } = decideRetry({ errorName: name, receiveCount: receiveCount(message), maxReceiveCount });
+    if (lastDelivery) {
+      await fail(message, request, 'START_FAILED', `${failureMessage('START_FAILED')} CodeBuild said: ${name}: ${reason.slice(0, 300)}`);
+    } else {
+      await store.releaseClaim(request.deploymentId, claimExpiresAt);
+    }
+    await delayNextDelivery(message, visibilitySeconds);
+    throw new HandledFailure(`build not started: ${name}`);
+  }
+  logger.appendKeys({ buildId: build.buildId });
+  logger.info('Build started');
+  const record = await store.markBuilding(request.deploymentId, build);
+  if (record) await announce(record);
+}
+
+function buildEnvironment(request: BuildRequest) {
+  return (Object.keys(BUILD_ENV) as (keyof typeof BUILD_ENV)[]).map((field) => ({ name: BUILD_ENV[field], value: request[field] ?? '', type: 'PLAINTEXT' as const }));
+}
+
+/** The claim was refused: mostly because the work is done or being done. Returning deletes the message, throwing keeps it. */
+async function explainUnclaimed(message: SQSRecord, request: BuildRequest, now: number): Promise<void> {
+  const record = await store.get(request.deploymentId);
+  if (record && (record.projectId !== request.projectId || record.commitSha !== request.commitSha)) {
+    // Not ours to fail: the record belongs to another request, which may be a good one.
+    logger.error('Deployment id is already taken by another project or commit; the request goes to the dead-letter queue', { taken: record });
+    await delayNextDelivery(message, 1);
+    throw new HandledFailure('deployment id is taken');
+  }
+  if (record?.status === 'queued') {
+    logger.info('Another invocation is starting this build');
+    await delayNextDelivery(message, Math.max(1, (record.claimExpiresAt ?? now) - now + 1));
+    throw new HandledFailure('claimed by another invocation');
+  }
+  logger.info('Nothing to do: the deployment was started before', { status: record?.status });
+}
+
+async function rejectRequest(message: SQSRecord, readable: Partial<BuildRequest>, problem: string): Promise<void> {
+  logger.error('Build request is not valid; it goes to the dead-letter queue', { problem });
+  if (readable.deploymentId) {
+    await fail(message, { ...readable, deploymentId: readable.deploymentId }, 'INVALID_REQUEST', `${failureMessage('INVALID_REQUEST')} It says: ${problem}.`);
+  }
+  await delayNextDelivery(message, 1);
+  throw new HandledFailure(problem);
+}
+
+async function fail(message: SQSRecord, request: Partial<BuildRequest> & { deploymentId: string }, failureCode: FailureCode, sentence: string): Promise<void> {
+  const failure = { failureCode, failureMessage: sentence };
+  const record = await store.failBeforeStart(request.deploymentId, failure, request, { createdAt: sentAt(message), completedAt: new Date().toISOString() });
+  if (record) await announce(record);
+}
+
+/** The record is what counts; a lost event must not make this function start or fail anything again. */
+async function announce(record: DeploymentRecord): Promise<void> {
+  try {
+    await emitStatusChanged(events, record);
+  } catch (error) {
+    logger.error('Status event was not sent; the record is right', error as Error);
+  }
+}
+
+async function delayNextDelivery(message: SQSRecord, seconds: number): Promise<void> {
+  try {
+    await sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl: buildQueueUrl, ReceiptHandle: message.receiptHandle, VisibilityTimeout: seconds }));
+  } catch (error) {
+    // Then the queue's own visibility timeout decides when the message comes back: later, but not lost.
+    logger.warn('Visibility of the message was not changed', { error: error as Error });
+  }
+}
+
+const receiveCount = (message: SQSRecord) => Number(message.attributes.ApproximateReceiveCount);
+const sentAt = (message: SQSRecord) => new Date(Number(message.attributes.SentTimestamp)).toISOString();

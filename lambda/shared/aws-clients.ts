@@ -1,0 +1,21 @@
+import { CodeBuildClient } from '@aws-sdk/client-codebuild';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+
+/**
+ * A control-plane call answers within a second or two; without a timeout a lost connection would hold the function until it dies.
+ * Three tries of 5 s and their pauses stay far below the orchestrator's 60 s.
+ */
+const CONTROL_PLANE = { maxAttempts: 3, requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
+
+/** S3 copies up to 5 GB on its side before it answers a CopyObject. More tries: a prefix that is new to S3 answers 503 SlowDown for a while. */
+const S3_DATA_PLANE = { maxAttempts: 6, requestHandler: { connectionTimeout: 2_000, requestTimeout: 120_000, throwOnRequestTimeout: true } };
+
+export const codeBuildClient = () => new CodeBuildClient(CONTROL_PLANE);
+export const eventBridgeClient = () => new EventBridgeClient(CONTROL_PLANE);
+export const sqsClient = () => new SQSClient(CONTROL_PLANE);
+export const s3Client = () => new S3Client(S3_DATA_PLANE);
+export const dynamoDbClient = () => DynamoDBDocumentClient.from(new DynamoDBClient(CONTROL_PLANE), { marshallOptions: { removeUndefinedValues: true } });

@@ -1,0 +1,103 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import {
+  BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
+} from '../../src/contract/build-request';
+
+/**
+ * Validation of what comes out of the queue. Whatever passes here is used as an S3 key segment, a DynamoDB key, a git operand and
+ * an environment variable of a shell, so each field may only hold what is harmless in all of them.
+ */
+
+const id = z.string('is missing or not a string').regex(ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_" or "-", and begin with a letter or digit');
+
+const commitSha = z.string('is missing or not a string').regex(COMMIT_SHA_PATTERN, 'must be a full commit SHA: 40 or 64 hex digits in lower case');
+
+const repoUrl = z.string('is missing or not a string')
+  .max(MAX_REPO_URL_LENGTH, `must be at most ${MAX_REPO_URL_LENGTH} characters`)
+  .superRefine((value, context) => {
+    const problem = repoUrlProblem(value);
+    if (problem) context.addIssue({ code: 'custom', message: problem });
+  });
+
+const branch = z.string('is missing or not a string')
+  .min(1, 'must not be empty')
+  .max(MAX_BRANCH_LENGTH, `must be at most ${MAX_BRANCH_LENGTH} characters`)
+  .refine(isBranchName, 'must be a branch name that git accepts, without "refs/heads/"');
+
+const rootDirectory = z.string('is not a string')
+  .max(MAX_ROOT_DIRECTORY_LENGTH, `must be at most ${MAX_ROOT_DIRECTORY_LENGTH} characters`)
+  .refine(isRelativeDirectory, 'must be a relative path below the repository, such as "apps/web", without ".", ".." or a trailing "/"; leave it out for the repository\'s root');
+
+const buildRequest = z.strictObject({
+  deploymentId: id, projectId: id, commitSha, repoUrl, branch, rootDirectory: rootDirectory.optional(),
+}) satisfies z.ZodType<BuildRequest>;
+
+export type ParsedBuildRequest =
+  | { readonly valid: true; readonly request: BuildRequest }
+  /** `readable` holds the fields that are valid by themselves: enough to find the deployment, if its id is among them. */
+  | { readonly valid: false; readonly problem: string; readonly readable: Partial<BuildRequest> };
+
+export function parseBuildRequest(body: string): ParsedBuildRequest {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return { valid: false, problem: 'the message is not JSON', readable: {} };
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return { valid: false, problem: 'the message is not a JSON object', readable: {} };
+  }
+  const result = buildRequest.safeParse(json);
+  if (result.success) {
+    return { valid: true, request: result.data };
+  }
+  return { valid: false, problem: describe(result.error), readable: readableFields(json as Record<string, unknown>) };
+}
+
+/** Field names are the sender's text too: quoted and cut, because the sentence ends up in a record and on a page. */
+function describe(error: z.ZodError): string {
+  return error.issues.slice(0, 5).map((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return `unknown field ${issue.keys.slice(0, 3).map((key) => JSON.stringify(key.slice(0, 40))).join(', ')}`;
+    }
+    return `${issue.path.join('.')} ${issue.message}`;
+  }).join('; ');
+}
+
+function readableFields(json: Record<string, unknown>): Partial<BuildRequest> {
+  return Object.fromEntries(Object.entries(buildRequest.shape).flatMap(([name, schema]) => {
+    const field = schema.safeParse(Object.hasOwn(json, name) ? json[name] : undefined);
+    return field.success && field.data !== undefined ? [[name, field.data]] : [];
+  }));
+}
+
+// Control characters, white space of any kind, and what a URL would have percent-encoded anyway.
+const UNSAFE_IN_URL = /[\s\p{C}"'`<>\\^{|}]/u;
+
+function repoUrlProblem(value: string): string | undefined {
+  if (UNSAFE_IN_URL.test(value)) return 'must not contain white space, control characters, quotes or backslashes';
+  if (!value.startsWith('https://')) return 'must begin with https://';
+  if (!URL.canParse(value)) return 'is not a URL';
+  const url = new URL(value);
+  if (url.username || url.password || value.slice('https://'.length).split('/')[0].includes('@')) {
+    return 'must not contain a user name, password or token';
+  }
+  if (url.search || url.hash || value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
+  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  if (isIP(host) || !host.includes('.') || /\.(localhost|local|internal)$/.test(host)) return 'must name a public host, not an address or an internal name';
+  if (url.pathname.split('/').every((segment) => segment === '')) return 'must have a path: which repository?';
+  return undefined;
+}
+
+/** The rules of `git check-ref-format`, and no leading "-", so that a branch is never an option. */
+function isBranchName(value: string): boolean {
+  return !/[\s\p{C}~^:?*[\\]/u.test(value)
+    && !/\.\.|@\{|\/\/|^[-/.@]$|^[-/]|[/.]$/.test(value)
+    && value.split('/').every((segment) => !segment.startsWith('.') && !segment.endsWith('.lock'));
+}
+
+function isRelativeDirectory(value: string): boolean {
+  return !/[\p{C}\\]/u.test(value)
+    && value.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..' && !segment.startsWith('-') && segment.trim() === segment);
+}
