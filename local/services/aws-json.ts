@@ -1,0 +1,90 @@
+/**
+ * The AWS JSON protocols 1.0 and 1.1, which SQS and EventBridge speak: POST /, the operation in X-Amz-Target, a JSON document
+ * both ways, errors as `__type` and `message`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AccessDeniedError, BodyTooLargeError, readBody, send } from './service';
+
+export type JsonObject = Record<string, unknown>;
+
+/** An error that the service answers on purpose. */
+export class AwsJsonError extends Error {
+  /**
+   * @param type the `__type` of the answer; SDKs read the part after `#`
+   * @param queryCode the older name that services with an awsQueryCompatible protocol (SQS) still send in a header
+   */
+  constructor(readonly type: string, message: string, readonly queryCode?: string, readonly status = 400) {
+    super(message);
+  }
+}
+
+export interface AwsJsonProtocol {
+  /** What stands before the dot in X-Amz-Target, e.g. `AmazonSQS`. */
+  readonly targetPrefix: string;
+  readonly version: '1.0' | '1.1';
+  /** Largest request body in bytes. */
+  readonly bodyLimit: number;
+}
+
+/** Answers one request with what `handle` returns for its operation and input. */
+export async function serveAwsJson(
+  protocol: AwsJsonProtocol,
+  request: IncomingMessage,
+  response: ServerResponse,
+  handle: (operation: string, input: JsonObject) => Promise<object>,
+): Promise<void> {
+  const headers = { 'content-type': `application/x-amz-json-${protocol.version}`, 'x-amzn-requestid': crypto.randomUUID() };
+  try {
+    const output = await handle(operationOf(protocol, request), parseInput(await readBody(request, protocol.bodyLimit)));
+    if (!response.destroyed) {
+      send(response, 200, headers, JSON.stringify(output));
+    }
+  } catch (error) {
+    const known = asAwsJsonError(error);
+    if (known === undefined) {
+      throw error;
+    }
+    const queryError: Record<string, string> = known.queryCode === undefined ? {} : { 'x-amzn-query-error': `${known.queryCode};Sender` };
+    if (!response.destroyed) {
+      send(response, known.status, { ...headers, ...queryError }, JSON.stringify({ __type: known.type, message: known.message }));
+    }
+  }
+}
+
+function operationOf(protocol: AwsJsonProtocol, request: IncomingMessage): string {
+  const [prefix, operation] = String(request.headers['x-amz-target'] ?? '').split('.');
+  if (request.method !== 'POST' || prefix !== protocol.targetPrefix || !operation) {
+    throw new AwsJsonError(
+      'com.amazon.coral.service#UnknownOperationException',
+      `Expected POST with the header X-Amz-Target: ${protocol.targetPrefix}.<operation>, got ${request.method} with `
+      + `${request.headers['x-amz-target'] ?? 'no such header'}. Use a current AWS SDK, or AWS CLI 2.13.33 / 1.29.81 or newer.`,
+      'InvalidAction',
+    );
+  }
+  return operation;
+}
+
+function parseInput(body: Buffer): JsonObject {
+  try {
+    const input: unknown = JSON.parse(body.toString('utf8') || '{}');
+    if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
+      return input as JsonObject;
+    }
+  } catch {
+    // Not JSON at all: answered like JSON that is not an object.
+  }
+  throw new AwsJsonError('com.amazon.coral.service#SerializationException', 'The request body is not a JSON object.', 'MalformedInput');
+}
+
+function asAwsJsonError(error: unknown): AwsJsonError | undefined {
+  if (error instanceof AwsJsonError) {
+    return error;
+  }
+  if (error instanceof AccessDeniedError) {
+    return new AwsJsonError('com.amazon.coral.service#AccessDeniedException', error.message, 'AccessDenied', 403);
+  }
+  if (error instanceof BodyTooLargeError) {
+    return new AwsJsonError('com.amazon.coral.service#RequestEntityTooLargeException', error.message, 'RequestEntityTooLarge', 413);
+  }
+  return undefined;
+}
