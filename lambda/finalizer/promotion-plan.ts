@@ -61,6 +61,7 @@ function promote(name: string, projectId: string, commitSha: string): Promotion 
   if (!isPlainPath(name)) return undefined;
   const [root, ...rest] = name.split('/');
   const path = rest.join('/');
+  if (rest.length === 0) return undefined;
   if (root === 'static') {
     return within({
       name,

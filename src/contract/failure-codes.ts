@@ -20,7 +20,7 @@ const FAILURES = {
   INSTALL_FAILED: { exitCode: 30, message: 'Installing the dependencies failed. Run the same frozen install on your machine, and commit the lockfile that belongs to package.json.' },
   BUILD_FAILED: { exitCode: 31, message: 'The app\'s build script failed. The end of the build log shows its own error.' },
   OUT_OF_MEMORY: { exitCode: 32, message: 'The build ran out of memory. Ask for a larger compute type, or reduce what next build has to hold at once.' },
-  PACKAGE_FAILED: { exitCode: 33, message: 'next build succeeded, but OpenNext could not package its output. The build log shows why.' },
+  PACKAGE_FAILED: { exitCode: 33, message: 'The app was built, but OpenNext could not package the output of next build. The build log shows why.' },
   ARTIFACT_TOO_LARGE: { exitCode: 34, message: 'A server function is larger than the 250 MB that Lambda accepts. The build log lists its largest packages; leave some out with outputFileTracingExcludes.' },
   UPLOAD_FAILED: { exitCode: 35, message: 'The artifacts could not be stored. This is a fault of the platform: check the build role\'s access to the bucket and its key.' },
   ARTIFACTS_INVALID: { message: 'The build reported success, but what it stored is incomplete or not acceptable. The finalizer\'s log names the object.' },

@@ -1,0 +1,2 @@
+export * from './nextjs-build-pipeline';
+export * from './nextjs-build-pipeline-props';

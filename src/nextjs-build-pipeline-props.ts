@@ -1,0 +1,159 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as codebuild from 'aws-cdk-lib/aws-codebuild';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+
+/** Properties of `NextjsBuildPipeline`. */
+export interface NextjsBuildPipelineProps {
+  /**
+   * Where artifacts and browser assets go: below `artifacts/<projectId>/<commitSha>/` and `static/<projectId>/<commitSha>/`; running
+   * builds write below `staging/`.
+   *
+   * It may be encrypted with a KMS key, versioned, imported or in another stack. A bucket that this app creates gets a lifecycle
+   * rule that expires `staging/` after 14 days; give an imported bucket such a rule yourself. An imported bucket with a KMS key
+   * must be imported with that key (`Bucket.fromBucketAttributes`), or builds cannot write to it.
+   */
+  readonly artifactsBucket: s3.IBucket;
+
+  /**
+   * Holds one record for each deployment. Its partition key must be `deploymentId` of type string, and it must have no sort key.
+   *
+   * It may be a `Table` or a `TableV2`, encrypted with a KMS key, imported or in another stack. Attributes that a producer adds to a
+   * record stay as they are. An imported table with a KMS key must be imported with that key.
+   */
+  readonly deploymentsTable: dynamodb.ITable;
+
+  /**
+   * How long a message stays invisible after it was received, if the orchestrator dies without an answer. A failure that the
+   * orchestrator can handle brings the message back sooner.
+   *
+   * At least 60 seconds (the orchestrator's timeout), at most 12 hours.
+   *
+   * @default Duration.seconds(1800)
+   */
+  readonly visibilityTimeout?: Duration;
+
+  /**
+   * How long SQS keeps a message, in the queue and in the dead-letter queues: at most 14 days.
+   *
+   * @default Duration.days(14)
+   */
+  readonly messageRetention?: Duration;
+
+  /**
+   * How often a request is tried before it goes to the dead-letter queue; its deployment is then failed.
+   *
+   * @default 3
+   */
+  readonly maxReceiveCount?: number;
+
+  /**
+   * How many messages one invocation of the orchestrator takes, 1 to 10. One that fails does not bring the others back.
+   *
+   * @default 1
+   */
+  readonly batchSize?: number;
+
+  /**
+   * Image of the build container. It must have bash, git, zip, the AWS CLI and Node.js.
+   *
+   * CodeBuild keeps only the newest version of its own images at hand: another image makes every build start minutes later.
+   *
+   * @default codebuild.LinuxBuildImage.STANDARD_7_0 - `aws/codebuild/standard:7.0`
+   */
+  readonly buildImage?: codebuild.IBuildImage;
+
+  /**
+   * Size of the build container. `SMALL` has 3 to 4 GB of memory, enough for small and medium apps; a build that runs out of memory
+   * fails with OUT_OF_MEMORY. Lambda compute cannot run these builds.
+   *
+   * @default codebuild.ComputeType.SMALL
+   */
+  readonly computeType?: codebuild.ComputeType;
+
+  /**
+   * After this time CodeBuild ends a build, and its deployment fails with TIMED_OUT. Whole minutes, 5 to 2160.
+   *
+   * @see https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
+   * @default Duration.minutes(30)
+   */
+  readonly buildTimeout?: Duration;
+
+  /**
+   * Major version of Node.js that builds run on, one that the build image offers. Next.js 16 needs 20.9 or newer. With an image that is
+   * not CodeBuild's own, the image's Node.js is used.
+   *
+   * @default '22'
+   */
+  readonly nodeVersion?: string;
+
+  /**
+   * Exact version of `@opennextjs/aws` for apps that do not have it among their own dependencies.
+   *
+   * @default - a pinned version that fits the app's Next.js version
+   */
+  readonly openNextVersion?: string;
+
+  /**
+   * Environment variables for every build, such as a feature flag. Every app that is built can read them, and so can everyone who may
+   * look at a build: no secrets. Names that steer the shell, git, npm, Node.js, AWS or the pipeline are refused.
+   *
+   * @default - none
+   */
+  readonly buildEnvironment?: { [name: string]: string };
+
+  /**
+   * Network that builds run in. They need a way out to the git host and the npm registry (a NAT gateway, say), and S3.
+   *
+   * @default - builds run outside your network, with access to the internet
+   */
+  readonly vpc?: ec2.IVpc;
+
+  /**
+   * Where in the VPC builds run.
+   *
+   * @default - the VPC's private subnets
+   */
+  readonly vpcSubnets?: ec2.SubnetSelection;
+
+  /**
+   * Security groups of the builds. Only with `vpc`.
+   *
+   * @default - one is created that lets everything out and nothing in
+   */
+  readonly securityGroups?: ec2.ISecurityGroup[];
+
+  /**
+   * Encrypts the queues and log groups. A key that this app creates is given the statements that CloudWatch Logs and EventBridge
+   * need; an imported key's policy must already have them. The bucket and the table keep their own keys.
+   *
+   * @default - SQS and CloudWatch Logs encrypt with keys that AWS owns
+   */
+  readonly encryptionKey?: kms.IKey;
+
+  /**
+   * How long the logs of builds and functions are kept.
+   *
+   * @default logs.RetentionDays.ONE_MONTH
+   */
+  readonly logRetention?: logs.RetentionDays;
+
+  /**
+   * Permissions boundary of every role of the pipeline. A role has only one: on the build's role it takes the place of
+   * `UntrustedCodeBoundaryPolicy`, so it should deny builds at least as much.
+   *
+   * @default - `codebuild.UntrustedCodeBoundaryPolicy` for the build's role, none for the others
+   */
+  readonly permissionsBoundary?: iam.IManagedPolicy;
+
+  /**
+   * What becomes of the queues and log groups when they are removed from the stack. The bucket and the table keep their own policies.
+   *
+   * @default - queues are destroyed (nothing would read them any more), log groups are retained
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}

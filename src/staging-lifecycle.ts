@@ -1,0 +1,24 @@
+import { Duration } from 'aws-cdk-lib';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { STAGING_ROOT } from './contract/keys';
+
+/** As long as a build event can wait in a dead-letter queue: until then somebody may still want to finalize the build. */
+const STAGING_EXPIRATION = Duration.days(14);
+
+/** Two pipelines may share a bucket; S3 wants one rule for a prefix. */
+const EXPIRING = new WeakSet<s3.IBucket>();
+
+/**
+ * The finalizer removes what it has promoted; this rule removes what it never got to see, and uploads that a killed build left open.
+ * Only a bucket of this app can be given a rule: of an imported one the owner has to take care.
+ */
+export function expireStaging(bucket: s3.IBucket): void {
+  if (!(bucket instanceof s3.Bucket) || EXPIRING.has(bucket)) return;
+  EXPIRING.add(bucket);
+  bucket.addLifecycleRule({
+    prefix: STAGING_ROOT,
+    expiration: STAGING_EXPIRATION,
+    noncurrentVersionExpiration: Duration.days(1),
+    abortIncompleteMultipartUploadAfter: Duration.days(1),
+  });
+}

@@ -1,0 +1,112 @@
+import { Annotations, Duration, Token } from 'aws-cdk-lib';
+import * as codebuild from 'aws-cdk-lib/aws-codebuild';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import { DEPLOYMENTS_PARTITION_KEY } from './contract/deployment';
+import { RESERVED_BUILD_ENVIRONMENT } from './contract/environment';
+
+/**
+ * Checks at synth: what can only fail at deploy or at run time, said now and in words. Values that are tokens are not known yet
+ * and pass.
+ */
+
+/** Only what this app creates shows its key schema; of an imported table nothing is known but its name. */
+export function checkDeploymentsTable(table: dynamodb.ITable): void {
+  const resource = table.node.defaultChild;
+  if (!(resource instanceof dynamodb.CfnTable || resource instanceof dynamodb.CfnGlobalTable)) return;
+  const { keySchema, attributeDefinitions } = resource;
+  if (!Array.isArray(keySchema) || !Array.isArray(attributeDefinitions)) return;
+  const found = (keySchema as dynamodb.CfnTable.KeySchemaProperty[]).map(({ attributeName, keyType }) => {
+    const definition = (attributeDefinitions as dynamodb.CfnTable.AttributeDefinitionProperty[]).find((attribute) => attribute.attributeName === attributeName);
+    return `${attributeName} (${keyType}, ${definition?.attributeType})`;
+  });
+  const expected = `${DEPLOYMENTS_PARTITION_KEY} (HASH, S)`;
+  if (found.length !== 1 || found[0] !== expected) {
+    throw new Error(`deploymentsTable must have the partition key "${DEPLOYMENTS_PARTITION_KEY}" of type string and no sort key: `
+      + `expected ${expected}, got ${found.join(' and ')}. `
+      + `Create it with partitionKey: { name: '${DEPLOYMENTS_PARTITION_KEY}', type: AttributeType.STRING }.`);
+  }
+}
+
+/** @see https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html (timeoutInMinutesOverride) */
+export function checkBuildTimeout(timeout: Duration): void {
+  if (timeout.isUnresolved()) return;
+  const minutes = timeout.toMinutes({ integral: false });
+  if (!Number.isInteger(minutes) || minutes < 5 || minutes > 2160) {
+    throw new Error(`buildTimeout must be whole minutes between 5 and 2160 (36 hours), CodeBuild's limits; got ${timeout.toHumanString()}.`);
+  }
+}
+
+/**
+ * Lambda refuses an event source whose queue hides messages for less time than the function may run, and recommends six times.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+ */
+export function checkVisibilityTimeout(scope: Construct, visibilityTimeout: Duration, functionTimeout: Duration): void {
+  if (visibilityTimeout.isUnresolved()) return;
+  const [visibility, timeout] = [visibilityTimeout.toSeconds(), functionTimeout.toSeconds()];
+  // 12 hours: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+  if (visibility < timeout || visibility > 12 * 3600) {
+    throw new Error(`visibilityTimeout must be at least the orchestrator's timeout (${timeout} s) and at most 12 hours; got ${visibility} s.`);
+  }
+  if (visibility < 6 * timeout) {
+    Annotations.of(scope).addWarningV2('cdk-nextjs-build-pipeline:visibilityTimeout',
+      `visibilityTimeout is ${visibility} s; Lambda recommends at least six times the function's timeout (${6 * timeout} s), or throttled messages can use up their receives.`);
+  }
+}
+
+export function checkMaxReceiveCount(maxReceiveCount: number): void {
+  // 1,000: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+  checkInteger('maxReceiveCount', maxReceiveCount, 1, 1000);
+}
+
+export function checkBatchSize(batchSize: number): void {
+  // Above 10 a batching window is required, and the function would start builds for longer than its 60 s.
+  checkInteger('batchSize', batchSize, 1, 10);
+}
+
+function checkInteger(name: string, value: number, from: number, to: number): void {
+  if (Token.isUnresolved(value)) return;
+  if (!Number.isInteger(value) || value < from || value > to) {
+    throw new Error(`${name} must be a whole number between ${from} and ${to}; got ${value}.`);
+  }
+}
+
+export function checkComputeType(computeType: codebuild.ComputeType): void {
+  if (Token.isUnresolved(computeType)) return;
+  if (computeType.includes('LAMBDA')) {
+    throw new Error(`computeType ${computeType} cannot run these builds: Lambda compute ends after 15 minutes and has no root user. Use SMALL or larger.`);
+  }
+  // 1.5 GB: next build is killed.
+  if (/nano/i.test(computeType)) {
+    throw new Error(`computeType ${computeType} is too small for next build, which needs 2 GB and more. Use SMALL or larger.`);
+  }
+}
+
+export function checkNodeVersion(nodeVersion: string): void {
+  if (Token.isUnresolved(nodeVersion)) return;
+  if (!/^[1-9][0-9]$/.test(nodeVersion)) {
+    throw new Error(`nodeVersion must be a major version such as '22', one that the build image offers; got '${nodeVersion}'.`);
+  }
+}
+
+export function checkOpenNextVersion(version: string): void {
+  if (Token.isUnresolved(version)) return;
+  if (!/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version)) {
+    throw new Error(`openNextVersion must be one exact version of @opennextjs/aws, such as '4.1.12', so that builds can be repeated; got '${version}'.`);
+  }
+}
+
+export function checkBuildEnvironment(environment: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(environment)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new Error(`buildEnvironment: '${name}' is not a name that a shell can export; use letters, digits and "_".`);
+    }
+    if (RESERVED_BUILD_ENVIRONMENT.some((reserved) => reserved.test(name))) {
+      throw new Error(`buildEnvironment: '${name}' is reserved, because it steers the shell, git, npm, Node.js, AWS or the pipeline itself. Choose another name.`);
+    }
+    // CodeBuild: "EnvironmentVariable should be at most 4096 characters"
+    if (!Token.isUnresolved(value) && value.length > 4096) {
+      throw new Error(`buildEnvironment: the value of '${name}' has ${value.length} characters; CodeBuild accepts at most 4096.`);
+    }
+  }
+}

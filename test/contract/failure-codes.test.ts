@@ -1,0 +1,19 @@
+import { EXIT_CODES, FAILURE_CODES, failureMessage, failureOfExitCode } from '../../src/contract/failure-codes';
+
+test.each(FAILURE_CODES)('%s has a sentence that says what to do', (code) => {
+  expect(failureMessage(code)).toMatch(/^[A-Z].{30,}\.$/);
+});
+
+test('exit codes are distinct and none that a shell uses itself', () => {
+  const codes = Object.values(EXIT_CODES);
+  expect(new Set(codes).size).toBe(codes.length);
+  for (const code of codes) {
+    expect(code).toBeGreaterThan(2);
+    expect(code).toBeLessThan(126);
+  }
+});
+
+test('an exit code leads back to its failure', () => {
+  expect(failureOfExitCode(EXIT_CODES.COMMIT_NOT_FOUND!)).toBe('COMMIT_NOT_FOUND');
+  expect(failureOfExitCode(1)).toBeUndefined();
+});

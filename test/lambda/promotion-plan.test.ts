@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { MAX_OBJECT_BYTES, MAX_STAGED_OBJECTS, planPromotion, StagedObject } from '../../lambda/finalizer/promotion-plan';
+import { COMMIT_SHA } from '../support/requests';
+
+const COMPLETE: StagedObject[] = ['lambda.zip', 'open-next.output.json', 'manifest.json'].map((name) => ({ name: `artifacts/${name}`, bytes: 10 }));
+const plan = (...names: string[]) => planPromotion([...COMPLETE, ...names.map((name) => ({ name, bytes: 1 }))], 'project-1', COMMIT_SHA);
+
+function promotionOf(name: string) {
+  const result = plan(name);
+  if (!result.acceptable) throw new Error(result.problem);
+  return result.promotions.find((promotion) => promotion.name === name);
+}
+
+test.each([
+  ['artifacts/functions/image-optimization-function.zip', `artifacts/project-1/${COMMIT_SHA}/functions/image-optimization-function.zip`, 'application/zip', undefined],
+  ['artifacts/isr-cache/abc/index.cache', `artifacts/project-1/${COMMIT_SHA}/isr-cache/abc/index.cache`, 'application/octet-stream', undefined],
+  ['artifacts/isr-cache/evil.html', `artifacts/project-1/${COMMIT_SHA}/isr-cache/evil.html`, 'application/octet-stream', undefined],
+  ['static/_next/static/chunks/main-1a2b.js', `static/project-1/${COMMIT_SHA}/_next/static/chunks/main-1a2b.js`, 'application/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
+  ['static/docs/_next/static/x.css', `static/project-1/${COMMIT_SHA}/docs/_next/static/x.css`, 'text/css; charset=utf-8', 'public, max-age=31536000, immutable'],
+  ['static/robots.txt', `static/project-1/${COMMIT_SHA}/robots.txt`, 'text/plain; charset=utf-8', 'public, max-age=0, must-revalidate'],
+  ['static/photo.webp', `static/project-1/${COMMIT_SHA}/photo.webp`, 'image/webp', 'public, max-age=0, must-revalidate'],
+  ['static/BUILD_ID', `static/project-1/${COMMIT_SHA}/BUILD_ID`, 'application/octet-stream', 'public, max-age=0, must-revalidate'],
+  ['static/a b+c(ü)%2F.png', `static/project-1/${COMMIT_SHA}/a b+c(ü)%2F.png`, 'image/png', 'public, max-age=0, must-revalidate'],
+])('%s goes to %s as %s, %s', (name, targetKey, contentType, cacheControl) => {
+  expect(promotionOf(name)).toEqual({ name, targetKey, contentType, cacheControl });
+});
+
+test('the manifest is kept for last: where it lies, everything else lies', () => {
+  const result = plan('static/robots.txt');
+  expect(result).toMatchObject({ acceptable: true, manifest: { name: 'artifacts/manifest.json' }, totalBytes: 31 });
+  expect(result.acceptable && result.promotions.map(({ name }) => name)).toEqual(['artifacts/lambda.zip', 'artifacts/open-next.output.json', 'static/robots.txt']);
+});
+
+test.each(['lambda.zip', 'open-next.output.json', 'manifest.json'])('%s must be there', (missing) => {
+  const staged = COMPLETE.filter(({ name }) => name !== `artifacts/${missing}`);
+  expect(planPromotion(staged, 'project-1', COMMIT_SHA)).toEqual({ acceptable: false, problem: `${missing} missing` });
+});
+
+test('a build that stored nothing is not a success', () => {
+  expect(planPromotion([], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
+});
+
+test.each([
+  'other.txt', 'artifacts/other.txt', 'artifacts/functions/x.sh', 'artifacts/functions/../lambda.zip', 'artifacts/functions/a/b.zip', 'artifacts/', 'static/', 'static', '',
+  'static/../../x', 'static/a/./b', 'static//b', 'static/a\u0000b', 'static/a\nb', 'static/a\\b', 'cache/x', 'staging/x', `static/${'k'.repeat(1000)}`,
+])('%j is not accepted, nor anything beside it', (name) => {
+  expect(plan(name)).toMatchObject({ acceptable: false });
+});
+
+test('floods are not accepted', () => {
+  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: MAX_OBJECT_BYTES + 1 }], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
+  const many = Array.from({ length: MAX_STAGED_OBJECTS }, (_, index) => ({ name: `static/${index}`, bytes: 1 }));
+  expect(planPromotion([...COMPLETE, ...many], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false, problem: 'more than 100000 objects' });
+  const heavy = Array.from({ length: 6 }, (_, index) => ({ name: `static/${index}`, bytes: MAX_OBJECT_BYTES }));
+  expect(planPromotion([...COMPLETE, ...heavy], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
+});
+
+test('whatever a build stores, nothing leaves its own project and commit, and no two objects meet', () => {
+  const segment = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('..', '.', '', '_next', 'static', 'functions', 'x.zip'));
+  const name = fc.tuple(fc.constantFrom('static', 'artifacts', 'cache', '..'), fc.array(segment, { maxLength: 5 })).map(([root, rest]) => [root, ...rest].join('/'));
+  fc.assert(fc.property(fc.uniqueArray(name, { maxLength: 8 }), (names) => {
+    const result = planPromotion([...COMPLETE, ...names.map((each) => ({ name: each, bytes: 1 }))], 'project-1', COMMIT_SHA);
+    if (!result.acceptable) return;
+    const keys = [...result.promotions, result.manifest].map(({ targetKey }) => targetKey);
+    expect(new Set(keys).size).toBe(keys.length);
+    for (const key of keys) {
+      expect(key).toMatch(new RegExp(`^(artifacts|static)/project-1/${COMMIT_SHA}/.`, 's'));
+      expect(key.split('/')).not.toContain('..');
+      expect(Buffer.byteLength(key)).toBeLessThanOrEqual(1024);
+    }
+  }), { numRuns: 2000 });
+});
