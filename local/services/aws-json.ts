@@ -57,7 +57,7 @@ function operationOf(protocol: AwsJsonProtocol, request: IncomingMessage): strin
     throw new AwsJsonError(
       'com.amazon.coral.service#UnknownOperationException',
       `Expected POST with the header X-Amz-Target: ${protocol.targetPrefix}.<operation>, got ${request.method} with `
-      + `${request.headers['x-amz-target'] ?? 'no such header'}. Use a current AWS SDK, or AWS CLI 2.13.33 / 1.29.81 or newer.`,
+      + `${request.headers['x-amz-target'] ?? 'no such header'}. Use a current AWS SDK or AWS CLI; for SQS, those before November 2023 speak another protocol.`,
       'InvalidAction',
     );
   }
