@@ -62,7 +62,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
   ],
 
   tsconfigDevFile: 'tsconfig.dev.json',
-  tsconfigDev: { compilerOptions: {}, exclude: ['node_modules', 'lib', 'dist', 'assets', 'cdk.out', 'examples/nextjs-app', 'test/fixtures'] },
+  tsconfigDev: { compilerOptions: {}, include: ['.projenrc.ts'], exclude: ['node_modules', 'lib', 'dist', 'assets', 'cdk.out', 'examples/nextjs-app', 'test/fixtures'] },
   eslintOptions: { dirs: ['src', ...OTHER_SOURCES], devdirs: ['test'], prettier: false },
   jestOptions: {
     jestConfig: {
@@ -94,8 +94,14 @@ project.testTask.prependSpawn(bundle);
 project.setScript('local', 'node scripts/bundle-handlers.mjs && tsx local/cli.ts');
 project.setScript('demo', 'node scripts/bundle-handlers.mjs && tsx local/demo.ts');
 
-project.eslint?.addRules({ 'max-len': ['error', { code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
+project.eslint?.addRules({ '@stylistic/max-len': ['error', { code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
 project.eslint?.addRules({ 'import/no-extraneous-dependencies': ['error', { devDependencies: ['**/test/**', '**/lambda/**', '**/local/**', '**/examples/**', '.projenrc.ts'], optionalDependencies: false, peerDependencies: true }] });
+
+// The linter needs a tsconfig that covers all sources; tsconfig.json is jsii's and knows src/ only.
+const eslintrc = project.tryFindObjectFile('.eslintrc.json');
+eslintrc?.addDeletionOverride('parserOptions.projectService');
+eslintrc?.addOverride('parserOptions.project', './tsconfig.dev.json');
+eslintrc?.addOverride('settings.import/resolver.typescript.project', './tsconfig.dev.json');
 
 // ts-jest type-checks every file it loads, handlers and local run included; the dev tsconfig covers them all.
 project.tryFindObjectFile('package.json')?.patch(JsonPatch.add('/jest/testTimeout', 30_000));

@@ -157,7 +157,8 @@ export class NextjsBuildPipeline extends Construct {
       description: 'Builds Next.js apps. Runs code that is not trusted: every right of its role is a right of the code being built.',
       role: this.createBuildRole(props),
       // No source: CodeBuild never holds a credential for the repository; the buildspec fetches the commit.
-      buildSpec: new NextjsBuildSpec(buildImage),
+      // CodeBuild installs a Node.js version only into its own images, and refuses the wish in others.
+      buildSpec: new NextjsBuildSpec({ runtimeVersions: buildImage.imageId.startsWith('aws/codebuild/') }),
       environment: { buildImage, computeType, privileged: false },
       environmentVariables: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, { value }])),
       timeout,

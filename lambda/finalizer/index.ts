@@ -1,13 +1,13 @@
 import { BatchGetBuildsCommand, Build } from '@aws-sdk/client-codebuild';
 import type { Context, EventBridgeEvent } from 'aws-lambda';
+import { outcomeOf } from './build-outcome';
+import { planPromotion, PromotionPlan } from './promotion-plan';
+import { StagingArea } from './staging-area';
 import { ID_PATTERN, COMMIT_SHA_PATTERN } from '../../src/contract/build-request';
 import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
 import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, stagingPrefix, staticPrefix } from '../../src/contract/keys';
-import { outcomeOf } from './build-outcome';
-import { planPromotion, PromotionPlan } from './promotion-plan';
-import { StagingArea } from './staging-area';
 import { codeBuildClient, dynamoDbClient, eventBridgeClient, s3Client } from '../shared/aws-clients';
 import { buildLogsUrl } from '../shared/console-link';
 import { BuildReference, DeploymentStore } from '../shared/deployment-store';
@@ -104,7 +104,9 @@ async function promoteAndSucceed(deployment: DeploymentRecord, build: Build, sta
   return store.markSuccess(deploymentId, referenceTo(build), describeArtifacts(deployment, plan), new Date().toISOString());
 }
 
-async function fail(deployment: DeploymentRecord, build: Build, failureCode: FailureCode, sentence = failureMessage(failureCode)): Promise<DeploymentRecord | undefined> {
+async function fail(
+  deployment: DeploymentRecord, build: Build, failureCode: FailureCode, sentence = failureMessage(failureCode),
+): Promise<DeploymentRecord | undefined> {
   return store.markFailed(deployment.deploymentId, referenceTo(build), { failureCode, failureMessage: sentence }, new Date().toISOString());
 }
 

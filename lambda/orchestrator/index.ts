@@ -2,11 +2,11 @@ import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-p
 import { StartBuildCommand } from '@aws-sdk/client-codebuild';
 import { ChangeMessageVisibilityCommand } from '@aws-sdk/client-sqs';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { decideRetry } from './start-failure';
 import type { BuildRequest } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
-import { decideRetry } from './start-failure';
 import { codeBuildClient, dynamoDbClient, eventBridgeClient, sqsClient } from '../shared/aws-clients';
 import { parseBuildRequest } from '../shared/build-request';
 import { buildLogsUrl } from '../shared/console-link';

@@ -62,7 +62,8 @@ export class DeploymentStore {
   }
 
   /** Ends a deployment whose build was never started. Creates the record if nobody did, from the fields that could be read. */
-  public async failBeforeStart(deploymentId: string, failure: DeploymentFailure, details: Partial<BuildRequest>, at: { createdAt: string; completedAt: string },
+  public async failBeforeStart(
+    deploymentId: string, failure: DeploymentFailure, details: Partial<BuildRequest>, at: { createdAt: string; completedAt: string },
   ): Promise<DeploymentRecord | undefined> {
     const { deploymentId: _, ...fields } = details;
     return this.update(deploymentId, {
@@ -74,11 +75,15 @@ export class DeploymentStore {
     });
   }
 
-  public async markSuccess(deploymentId: string, build: BuildReference, artifacts: DeploymentArtifacts, completedAt: string): Promise<DeploymentRecord | undefined> {
+  public async markSuccess(
+    deploymentId: string, build: BuildReference, artifacts: DeploymentArtifacts, completedAt: string,
+  ): Promise<DeploymentRecord | undefined> {
     return this.endBuild(deploymentId, build, { status: 'success', artifacts, completedAt });
   }
 
-  public async markFailed(deploymentId: string, build: BuildReference, failure: DeploymentFailure, completedAt: string): Promise<DeploymentRecord | undefined> {
+  public async markFailed(
+    deploymentId: string, build: BuildReference, failure: DeploymentFailure, completedAt: string,
+  ): Promise<DeploymentRecord | undefined> {
     return this.endBuild(deploymentId, build, { status: 'failed', ...failure, completedAt });
   }
 
