@@ -19,10 +19,10 @@ export { snapshot, type Snapshot, type SnapshotOptions } from './git/snapshot';
 export const GIT_HOST = 'git.local-run.example';
 
 export interface GitServer {
-  /** The https URL that a build request carries for this repository. */
-  addRepository(name: string, gitDirectory: string): string;
   /** What the git of a build needs in its environment to reach the server. Other hosts keep the machine's own settings. */
   readonly buildEnvironment: Record<string, string>;
+  /** The https URL that a build request carries for this repository. */
+  addRepository(name: string, gitDirectory: string): string;
   close(): Promise<void>;
 }
 
@@ -63,7 +63,7 @@ export async function startGitServer(): Promise<GitServer> {
 
 async function generateCertificate() {
   const now = Date.now();
-  return await generate([{ name: 'commonName', value: 'Git server of the local run' }], {
+  return generate([{ name: 'commonName', value: 'Git server of the local run' }], {
     keyType: 'ec', // an RSA key takes up to a second
     algorithm: 'sha256',
     notBeforeDate: new Date(now - DAY_MILLISECONDS),

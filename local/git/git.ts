@@ -48,7 +48,7 @@ export interface GitOptions {
 
 /** What git prints. Ends with an error that carries git's own when it fails. */
 export async function git(args: readonly string[], options: GitOptions): Promise<Buffer> {
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const child = spawn('git', args, { cwd: options.cwd, env: options.environment, timeout: TIMEOUT_MILLISECONDS });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];

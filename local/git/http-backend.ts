@@ -49,7 +49,7 @@ export async function relay(backend: ChildProcess, request: IncomingMessage, res
 }
 
 async function readHead(stdout: Readable): Promise<string> {
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
     const onData = (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);

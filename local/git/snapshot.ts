@@ -54,10 +54,10 @@ export async function snapshot(folder: string, destination: string, options: Sna
     if (options.commit !== undefined) {
       throw new Error(`Commit ${options.commit} was asked for, but ${folder} is not the top level of a git repository. Name the repository's top level, or leave out the commit to build the folder as it is.`);
     }
-    return await commitFiles(root, destination);
+    return commitFiles(root, destination);
   }
   const changes = options.commit === undefined && repository.hasWorkTree ? await uncommittedChanges(repository) : 0;
-  return changes > 0 ? await commitFiles(root, destination, { repository, changes }) : await existingCommit(repository, options.commit);
+  return changes > 0 ? commitFiles(root, destination, { repository, changes }) : existingCommit(repository, options.commit);
 }
 
 async function existingFolder(folder: string): Promise<string> {
@@ -65,7 +65,7 @@ async function existingFolder(folder: string): Promise<string> {
   if (!found?.isDirectory()) {
     throw new Error(`${folder} ${found ? 'is a file, not a folder' : 'does not exist'}. Name a folder with a Next.js app, or a git repository.`);
   }
-  return await realpath(folder);
+  return realpath(folder);
 }
 
 /** The repository whose top level the folder is, or which the folder itself is. */
@@ -160,7 +160,7 @@ async function refuseWhatCannotBeBuilt(folder: string, index: string): Promise<v
 }
 
 async function currentBranch(folder: string): Promise<string> {
-  return await git(['symbolic-ref', '--quiet', '--short', 'HEAD'], { cwd: folder, environment: gitEnvironment('none') }).then(text, () => DEFAULT_BRANCH);
+  return git(['symbolic-ref', '--quiet', '--short', 'HEAD'], { cwd: folder, environment: gitEnvironment('none') }).then(text, () => DEFAULT_BRANCH);
 }
 
 function text(output: Buffer): string {

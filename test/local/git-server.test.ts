@@ -154,7 +154,7 @@ describe('snapshot', () => {
     const dirty = await repositoryWith({ 'package.json': '{"old":true}' });
     await write(dirty, files);
 
-    const snapshots = await Promise.all([await folderWith(files), await folderWith(files), dirty].map(async (folder) => await snapshot(folder, fresh())));
+    const snapshots = await Promise.all([await folderWith(files), await folderWith(files), dirty].map(async (folder) => snapshot(folder, fresh())));
 
     expect(new Set(snapshots.map(({ commitSha }) => commitSha)).size).toBe(1);
     const other = await snapshot(await folderWith({ ...files, 'app/page.tsx': '' }), fresh());
@@ -232,7 +232,7 @@ describe('git server', () => {
   }
 
   async function ask(method: string, requestPath: string): Promise<number | undefined> {
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       request({ host: '127.0.0.1', port: origin.port, method, path: requestPath, rejectUnauthorized: false, agent: false }, (response) => {
         response.resume().once('end', () => resolve(response.statusCode));
       }).once('error', reject).end();
@@ -323,7 +323,12 @@ describe('git server', () => {
     closing.addRepository('app', path.join(folder, '.git'));
     const { port } = new URL(closing.buildEnvironment.GIT_CONFIG_KEY_0.replace(/^url\.(.*)\.insteadOf$/, '$1'));
     const unfinished = request({
-      host: '127.0.0.1', port, method: 'POST', path: '/app.git/git-upload-pack', rejectUnauthorized: false, agent: false,
+      host: '127.0.0.1',
+      port,
+      method: 'POST',
+      path: '/app.git/git-upload-pack',
+      rejectUnauthorized: false,
+      agent: false,
       headers: { 'content-type': 'application/x-git-upload-pack-request', 'content-length': 1000 },
     });
     const cut = new Promise((resolve) => unfinished.once('error', resolve));

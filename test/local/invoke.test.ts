@@ -127,7 +127,7 @@ describe('invokeFunctionUrl', () => {
   });
 
   test('tells what the function says when it fails', async () => {
-    const failing = async (source: string) => await invokeFunctionUrl({ zipFile: await zipOf({ 'index.mjs': source }), requests: [{ method: 'GET', path: '/page' }] });
+    const failing = async (source: string) => invokeFunctionUrl({ zipFile: await zipOf({ 'index.mjs': source }), requests: [{ method: 'GET', path: '/page' }] });
 
     await expect(failing('export const handler = async () => { console.error("a hint"); throw new Error("broken"); };')).rejects.toThrow(/GET \/page.*broken[^]*a hint/);
     await expect(failing('import "missing-package"; export const handler = 1;')).rejects.toThrow('missing-package');
