@@ -1,0 +1,239 @@
+/** CodeBuild's API over HTTP: JSON 1.1, the operation in X-Amz-Target. */
+import { randomUUID } from 'node:crypto';
+import { AccessDeniedError, accessKeyIdOf, listen, readBody, send, type Listener, type OnCall } from '../service';
+import type { Build } from './build';
+import type { BuildQueue } from './build-queue';
+import { CodeBuildError } from './errors';
+import {
+  DEFAULT_QUEUED_TIMEOUT_MINUTES, mergeEnvironmentVariables, validateEnvironmentVariables, type EnvironmentVariable, type ProjectDefinition,
+} from './project';
+
+export interface ApiOptions {
+  readonly accountId: string;
+  readonly region: string;
+  readonly onCall?: OnCall;
+  readonly projects: ReadonlyMap<string, ProjectDefinition>;
+  readonly queue: BuildQueue;
+}
+
+/** Members are as the client sent them: each use checks its type. */
+type Input = Readonly<Record<string, unknown>>;
+type Operation = (input: Input, accessKeyId: string | undefined) => Promise<Record<string, unknown>>;
+
+const TARGET_PREFIX = 'CodeBuild_20161006.';
+/** A StartBuild with a large environment is far below. */
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_IDS = 100;
+const PAGE_SIZE = 100;
+const IDEMPOTENCY_MS = 5 * 60_000;
+const START_BUILD_PARAMETERS = ['projectName', 'environmentVariablesOverride', 'sourceVersion', 'idempotencyToken'];
+
+export async function serveApi(options: ApiOptions): Promise<Listener> {
+  const operations = operationsOf(options);
+  return listen(async (request, response) => {
+    const answer = (status: number, body: unknown): void => send(response, status, {
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amzn-requestid': randomUUID(),
+    }, JSON.stringify(body));
+    try {
+      const target = String(request.headers['x-amz-target'] ?? '');
+      const name = target.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : '';
+      const input = parseInput(await readBody(request, MAX_BODY_BYTES));
+      if (!Object.hasOwn(operations, name)) {
+        answer(400, { __type: 'UnknownOperationException', message: `The local CodeBuild has no "${target}"; it has ${Object.keys(operations).join(', ')}.` });
+        return;
+      }
+      answer(200, await operations[name](input, accessKeyIdOf(request)));
+    } catch (error) {
+      const code = error instanceof AccessDeniedError ? 'AccessDeniedException' : error instanceof CodeBuildError && error.code;
+      if (!code) {
+        throw error;
+      }
+      answer(400, { __type: code, message: (error as Error).message });
+    }
+  });
+}
+
+function operationsOf({ accountId, region, onCall, projects, queue }: ApiOptions): Record<string, Operation> {
+  const arnPrefix = `arn:aws:codebuild:${region}:${accountId}:`;
+  const projectArn = (name: string): string => `${arnPrefix}project/${name}`;
+  const started = new Map<string, { parameters: string; build: Build; expiresAt: number }>();
+
+  async function authorize(action: string, projectName: string | undefined, accessKeyId: string | undefined): Promise<void> {
+    const resource = projectName === undefined ? '*' : projectArn(projectName);
+    await onCall?.({ service: 'codebuild', action: `codebuild:${action}`, resource, accessKeyId });
+  }
+
+  async function authorizeAll(action: string, projectNames: readonly string[], accessKeyId: string | undefined): Promise<void> {
+    for (const name of new Set(projectNames)) {
+      await authorize(action, name, accessKeyId);
+    }
+  }
+
+  function project(name: string): ProjectDefinition {
+    const found = projects.get(name);
+    if (!found) {
+      throw new CodeBuildError('ResourceNotFoundException', `Project cannot be found: ${projectArn(name)}`);
+    }
+    return found;
+  }
+
+  /** The build that the same token has started already. */
+  function earlierBuild(token: string, parameters: string): Build | undefined {
+    const earlier = started.get(token);
+    if (!earlier || earlier.expiresAt <= Date.now()) {
+      return undefined;
+    }
+    if (earlier.parameters !== parameters) {
+      throw invalid('Parameter mismatch: the idempotencyToken was used to start a build with other parameters.');
+    }
+    return earlier.build;
+  }
+
+  return {
+    StartBuild: async (input, accessKeyId) => {
+      const projectName = text(input, 'projectName');
+      await authorize('StartBuild', projectName, accessKeyId);
+      const refused = Object.keys(input).filter((name) => !START_BUILD_PARAMETERS.includes(name));
+      if (refused.length > 0) {
+        throw invalid(`The local CodeBuild does not implement ${refused.join(', ')} of StartBuild; it knows ${START_BUILD_PARAMETERS.join(', ')}.`);
+      }
+      const environmentVariables = objects<EnvironmentVariable>(input, 'environmentVariablesOverride');
+      validateEnvironmentVariables(environmentVariables);
+      const token = optionalText(input, 'idempotencyToken');
+      const parameters = JSON.stringify(Object.entries(input).sort(([a], [b]) => a < b ? -1 : 1));
+      const build = (token && earlierBuild(token, parameters)) || queue.start({
+        project: project(projectName),
+        environmentVariables,
+        sourceVersion: optionalText(input, 'sourceVersion'),
+        initiator: accessKeyId ?? 'anonymous',
+      });
+      if (token && started.get(token)?.build !== build) {
+        started.set(token, { parameters, build, expiresAt: Date.now() + IDEMPOTENCY_MS });
+      }
+      return { build: build.toApi() };
+    },
+
+    StopBuild: async (input, accessKeyId) => {
+      const id = text(input, 'id');
+      await authorize('StopBuild', projectNameOf(id), accessKeyId);
+      const build = queue.find(id);
+      if (!build) {
+        throw new CodeBuildError('ResourceNotFoundException', `Build cannot be found: ${id}`);
+      }
+      build.stop('STOPPED');
+      return { build: build.toApi() };
+    },
+
+    BatchGetBuilds: async (input, accessKeyId) => {
+      const ids = texts(input, 'ids');
+      await authorizeAll('BatchGetBuilds', ids.map(projectNameOf), accessKeyId);
+      return {
+        builds: ids.flatMap((id) => queue.find(id)?.toApi() ?? []),
+        buildsNotFound: ids.filter((id) => !queue.find(id)),
+      };
+    },
+
+    ListBuildsForProject: async (input, accessKeyId) => {
+      const projectName = text(input, 'projectName');
+      await authorize('ListBuildsForProject', projectName, accessKeyId);
+      const { name } = project(projectName);
+      return idPage(queue.list().filter((build) => build.project.name === name), input);
+    },
+
+    ListBuilds: async (input, accessKeyId) => {
+      await authorize('ListBuilds', undefined, accessKeyId);
+      return idPage(queue.list(), input);
+    },
+
+    BatchGetProjects: async (input, accessKeyId) => {
+      const names = texts(input, 'names').map((nameOrArn) => nameOrArn.replace(/^arn:[^/]*:project\//, ''));
+      await authorizeAll('BatchGetProjects', names, accessKeyId);
+      return {
+        projects: names.flatMap((name) => projects.has(name) ? projectToApi(project(name), projectArn(name)) : []),
+        projectsNotFound: names.filter((name) => !projects.has(name)),
+      };
+    },
+  };
+}
+
+function projectToApi(project: ProjectDefinition, arn: string): Record<string, unknown> {
+  return {
+    name: project.name,
+    arn,
+    source: { type: 'NO_SOURCE', buildspec: project.buildspec },
+    artifacts: { type: 'NO_ARTIFACTS' },
+    cache: { type: 'NO_CACHE' },
+    environment: { ...project.environment, environmentVariables: mergeEnvironmentVariables(project.environmentVariables) },
+    serviceRole: project.serviceRole,
+    timeoutInMinutes: project.timeoutInMinutes,
+    queuedTimeoutInMinutes: project.queuedTimeoutInMinutes ?? DEFAULT_QUEUED_TIMEOUT_MINUTES,
+    logsConfig: { cloudWatchLogs: { status: 'ENABLED', groupName: project.logGroupName } },
+  };
+}
+
+/** Newest first unless asked otherwise; the token is the offset of the next page. */
+function idPage(newestFirst: readonly Build[], input: Input): Record<string, unknown> {
+  const builds = input.sortOrder === 'ASCENDING' ? [...newestFirst].reverse() : newestFirst;
+  const token = optionalText(input, 'nextToken') ?? '0';
+  if (!/^\d+$/.test(token)) {
+    throw invalid(`Invalid nextToken: ${token}`);
+  }
+  const offset = Number(token);
+  const next = offset + PAGE_SIZE;
+  return { ids: builds.slice(offset, next).map(({ id }) => id), nextToken: next < builds.length ? String(next) : undefined };
+}
+
+/** `<project>:<uuid>`, or the ARN that ends with it. */
+function projectNameOf(buildId: string): string {
+  return buildId.replace(/^arn:[^/]*:build\//, '').split(':')[0];
+}
+
+function parseInput(body: Buffer): Input {
+  let input: unknown;
+  try {
+    input = JSON.parse(body.toString('utf8') || '{}');
+  } catch {
+    throw invalid('The request body is not JSON.');
+  }
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw invalid('The request body is not a JSON object.');
+  }
+  return input as Input;
+}
+
+function optionalText(input: Input, name: string): string | undefined {
+  const value = input[name];
+  if (value !== undefined && value !== null && typeof value !== 'string') {
+    throw invalid(`Expected ${name} to be a string, found ${JSON.stringify(value)}.`);
+  }
+  return value ?? undefined;
+}
+
+function text(input: Input, name: string): string {
+  const value = optionalText(input, name);
+  if (!value) {
+    throw invalid(`${name} is required.`);
+  }
+  return value;
+}
+
+function texts(input: Input, name: string): string[] {
+  const value = input[name];
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_IDS || value.some((item) => typeof item !== 'string')) {
+    throw invalid(`Expected ${name} to be a list of 1 to ${MAX_IDS} strings.`);
+  }
+  return value as string[];
+}
+
+function objects<T>(input: Input, name: string): T[] {
+  const value = input[name] ?? [];
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'object' || item === null)) {
+    throw invalid(`Expected ${name} to be a list of objects.`);
+  }
+  return value as T[];
+}
+
+function invalid(message: string): CodeBuildError {
+  return new CodeBuildError('InvalidInputException', message);
+}
