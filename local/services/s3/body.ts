@@ -38,13 +38,12 @@ export class DigestedContent {
       running?.update(chunk);
       yield chunk;
     }
-    this.digested = {
+    this.digested = this.verified({
       size,
       md5: md5.digest('hex'),
       sha256: sha256.digest('hex'),
       checksum: running && { algorithm: this.algorithm!, value: running.digest().toString('base64'), type: 'FULL_OBJECT' },
-    };
-    this.onEnd(this.digested);
+    });
   }
 
   /** Only after the content was read to its end. */
@@ -57,7 +56,10 @@ export class DigestedContent {
 
   protected onSize(_size: number): void {}
 
-  protected onEnd(_digest: ContentDigest): void {}
+  /** Throws when the content is not what it should be. */
+  protected verified(digest: ContentDigest): ContentDigest {
+    return digest;
+  }
 }
 
 /** The body of a request. Reading it to its end throws when it is not what the headers or trailers promised. */
@@ -82,7 +84,8 @@ export class RequestContent extends DigestedContent {
     }
   }
 
-  protected override onEnd({ size, md5, sha256, checksum }: ContentDigest): void {
+  protected override verified(digest: ContentDigest): ContentDigest {
+    const { size, md5, sha256, checksum } = digest;
     const decodedLength = this.headers['x-amz-decoded-content-length'];
     if (decodedLength !== undefined && Number(decodedLength) !== size) {
       throw new S3Error(400, 'IncompleteBody', `The request promised ${decodedLength} bytes in x-amz-decoded-content-length and sent ${size}.`);
@@ -96,15 +99,17 @@ export class RequestContent extends DigestedContent {
       throw new S3Error(400, 'XAmzContentSHA256Mismatch', 'The provided \'x-amz-content-sha256\' header does not match what was computed.');
     }
     const algorithm = sentAlgorithm(this.headers);
-    if (algorithm) {
-      const sent = this.trailers.get(checksumHeader(algorithm)) ?? this.headers[checksumHeader(algorithm)];
-      if (sent === undefined) {
-        throw new S3Error(400, 'MalformedTrailerError', `The request announced the trailer ${checksumHeader(algorithm)} and did not send it.`);
-      }
-      if (sent !== checksum?.value) {
-        throw new S3Error(400, 'BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`);
-      }
+    if (!algorithm) {
+      return digest;
     }
+    const value = this.trailers.get(checksumHeader(algorithm)) ?? this.headers[checksumHeader(algorithm)];
+    if (value === undefined) {
+      throw new S3Error(400, 'MalformedTrailerError', `The request announced the trailer ${checksumHeader(algorithm)} and did not send it.`);
+    }
+    if (checksum && checksum.value !== value) {
+      throw new S3Error(400, 'BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`);
+    }
+    return { ...digest, checksum: { algorithm, value, type: 'FULL_OBJECT' } };
   }
 }
 

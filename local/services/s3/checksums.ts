@@ -1,5 +1,6 @@
-/** The checksums of S3's `x-amz-checksum-*` headers, computed while a body streams by. */
+/** The checksums of S3's `x-amz-checksum-*` headers, computed while content streams by. */
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256';
 
@@ -18,17 +19,37 @@ export interface RunningChecksum {
   digest(): Buffer;
 }
 
-const ALGORITHMS: Record<ChecksumAlgorithm, () => RunningChecksum> = {
-  CRC32: () => new Crc(0xedb88320n, 32),
-  CRC32C: () => new Crc(0x82f63b78n, 32),
-  CRC64NVME: () => new Crc(0x9a6c9329ac4bc9b5n, 64),
-  SHA1: () => createHash('sha1'),
-  SHA256: () => createHash('sha256'),
-};
+export const CHECKSUM_ALGORITHMS: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'];
 
-export const CHECKSUM_ALGORITHMS = Object.keys(ALGORITHMS) as ChecksumAlgorithm[];
+/**
+ * Nothing for the algorithms that Node.js does not have: CRC32C, CRC64NVME, and CRC32 before 20.15. Their checksums are
+ * believed and kept; the client that reads the object verifies them.
+ */
+export function startChecksum(algorithm: ChecksumAlgorithm): RunningChecksum | undefined {
+  switch (algorithm) {
+    case 'SHA1':
+    case 'SHA256':
+      return createHash(algorithm);
+    case 'CRC32':
+      return typeof crc32 === 'function' ? new Crc32() : undefined;
+    default:
+      return undefined;
+  }
+}
 
-export const startChecksum = (algorithm: ChecksumAlgorithm): RunningChecksum => ALGORITHMS[algorithm]();
+class Crc32 implements RunningChecksum {
+  private value = 0;
+
+  update(data: Buffer): void {
+    this.value = crc32(data, this.value);
+  }
+
+  digest(): Buffer {
+    const result = Buffer.alloc(4);
+    result.writeUInt32BE(this.value);
+    return result;
+  }
+}
 
 export const checksumHeader = (algorithm: ChecksumAlgorithm): string => `x-amz-checksum-${algorithm.toLowerCase()}`;
 
@@ -45,63 +66,12 @@ export function checksumElements(checksum: Checksum | undefined): Record<string,
   return checksum ? { [`Checksum${checksum.algorithm}`]: checksum.value, ChecksumType: checksum.type } : {};
 }
 
-export function compositeChecksum(algorithm: ChecksumAlgorithm, parts: string[]): Checksum {
+/** Undefined where a part's checksum or the algorithm itself is missing. */
+export function compositeChecksum(algorithm: ChecksumAlgorithm, parts: readonly (string | undefined)[]): Checksum | undefined {
   const running = startChecksum(algorithm);
-  parts.forEach((part) => running.update(Buffer.from(part, 'base64')));
+  if (!running || parts.includes(undefined)) {
+    return undefined;
+  }
+  parts.forEach((part) => running.update(Buffer.from(part!, 'base64')));
   return { algorithm, value: `${running.digest().toString('base64')}-${parts.length}`, type: 'COMPOSITE' };
-}
-
-interface CrcTable {
-  readonly low: Uint32Array;
-  readonly high: Uint32Array;
-}
-
-const TABLES = new Map<bigint, CrcTable>();
-
-function tableOf(polynomial: bigint): CrcTable {
-  let table = TABLES.get(polynomial);
-  if (!table) {
-    table = { low: new Uint32Array(256), high: new Uint32Array(256) };
-    for (let index = 0; index < 256; index++) {
-      let value = BigInt(index);
-      for (let bit = 0; bit < 8; bit++) {
-        value = value & 1n ? (value >> 1n) ^ polynomial : value >> 1n;
-      }
-      table.low[index] = Number(value & 0xffffffffn);
-      table.high[index] = Number(value >> 32n);
-    }
-    TABLES.set(polynomial, table);
-  }
-  return table;
-}
-
-/** Reflected CRC of 32 or 64 bits, in two halves because JavaScript's bit operators have 32 bits. */
-class Crc implements RunningChecksum {
-  private low = 0xffffffff;
-  private high: number;
-
-  constructor(private readonly polynomial: bigint, private readonly bits: 32 | 64) {
-    this.high = bits === 64 ? 0xffffffff : 0;
-  }
-
-  update(data: Buffer): void {
-    const table = tableOf(this.polynomial);
-    let { low, high } = this;
-    for (let position = 0; position < data.length; position++) {
-      const index = (low ^ data[position]) & 0xff;
-      low = ((low >>> 8) | (high << 24)) ^ table.low[index];
-      high = (high >>> 8) ^ table.high[index];
-    }
-    this.low = low;
-    this.high = high;
-  }
-
-  digest(): Buffer {
-    const result = Buffer.alloc(this.bits / 8);
-    result.writeUInt32BE(~this.low >>> 0, result.length - 4);
-    if (this.bits === 64) {
-      result.writeUInt32BE(~this.high >>> 0, 0);
-    }
-    return result;
-  }
 }

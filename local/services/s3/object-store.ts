@@ -95,10 +95,6 @@ export class ObjectStore {
     }
   }
 
-  async discard(received: string): Promise<void> {
-    await rm(received, { force: true });
-  }
-
   head(bucket: string, key: string): StoredObject | undefined {
     for (const beside of [false, true]) {
       const file = this.fileOf(bucket, key, beside);

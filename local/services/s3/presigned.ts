@@ -20,6 +20,6 @@ export function checkExpiry(query: URLSearchParams, now = new Date()): void {
   }
   const until = new Date(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) + Number(expires) * 1000);
   if (!(until > now)) {
-    throw new S3Error(403, 'AccessDenied', 'Request has expired', { 'X-Amz-Expires': expires, Expires: until.toISOString(), ServerTime: now.toISOString() });
+    throw new S3Error(403, 'AccessDenied', 'Request has expired', { Expires: until.toISOString(), ServerTime: now.toISOString() });
   }
 }

@@ -69,9 +69,9 @@ export class S3Request {
   }
 
   /** The whole body, verified, of a request whose body is an XML document. */
-  async document(): Promise<string> {
+  async document(headers = this.headers): Promise<string> {
     try {
-      return (await readBody(new RequestContent(this.incoming, this.headers), MAX_DOCUMENT_BYTES)).toString('utf8');
+      return (await readBody(new RequestContent(this.incoming, headers), MAX_DOCUMENT_BYTES)).toString('utf8');
     } catch (error) {
       throw error instanceof BodyTooLargeError ? new S3Error(400, 'MaxMessageLengthExceeded', 'Your request was too big') : error;
     }

@@ -1,6 +1,6 @@
 /** Multipart upload. */
 import { createHash } from 'node:crypto';
-import { askedAlgorithm, DigestedContent, RequestContent, sentAlgorithm } from './body';
+import { askedAlgorithm, DigestedContent, RequestContent, sentAlgorithm, type Headers } from './body';
 import { checksumElements, checksumHeader, checksumHeaders, compositeChecksum, type Checksum, type ChecksumType } from './checksums';
 import { writeCondition } from './conditions';
 import { storedHeaders } from './descriptions';
@@ -60,28 +60,41 @@ export async function completeMultipartUpload(request: S3Request): Promise<void>
   const { objects, uploads, bucket, key, headers } = request;
   await authorizeWrite(request);
   const upload = uploadOf(request);
-  const parts = completedParts(await request.document(), uploads.parts(upload));
+  // A checksum in the headers is the object's, not the document's.
+  const document = await request.document({ 'content-length': headers['content-length'], 'x-amz-content-sha256': headers['x-amz-content-sha256'] });
+  const parts = completedParts(document, uploads.parts(upload));
   const condition = writeCondition(headers, key);
   condition(objects.head(bucket, key));
   const content = new DigestedContent(uploads.content(parts), upload.checksum?.type === 'FULL_OBJECT' ? upload.checksum.algorithm : undefined);
   const received = await objects.receive(content);
-  const checksum = checksumOf(upload, parts) ?? content.digest.checksum;
-  const expected = checksum && headers[checksumHeader(checksum.algorithm)];
-  if (expected !== undefined && expected !== checksum?.value) {
-    await objects.discard(received);
-    throw new S3Error(400, 'BadDigest', `The ${checksum?.algorithm} you specified did not match the calculated checksum.`);
-  }
+  const checksum = content.digest.checksum ?? compositeOf(upload, parts) ?? believedChecksum(upload, headers);
   const md5s = createHash('md5');
   parts.forEach((part) => md5s.update(Buffer.from(part.etag, 'hex')));
   const etag = `${md5s.digest('hex')}-${parts.length}`;
-  objects.commit(bucket, key, received, { etag, sha256: content.digest.sha256, checksum, headers: upload.headers, tags: upload.tags }, condition);
+  const description = { etag, sha256: content.digest.sha256, checksum, headers: upload.headers, tags: upload.tags };
+  objects.commit(bucket, key, received, description, (current) => {
+    condition(current);
+    checkChecksum(checksum, headers);
+  });
   uploads.remove(upload);
   const location = `http://${headers.host}/${bucket}/${encodeURIComponent(key)}`;
   request.replyXml('CompleteMultipartUploadResult', { Location: location, Bucket: bucket, Key: key, ETag: `"${etag}"`, ...checksumElements(checksum) });
 }
 
-function checksumOf({ checksum }: Upload, parts: StoredPart[]): Checksum | undefined {
-  return checksum?.type === 'COMPOSITE' ? compositeChecksum(checksum.algorithm, parts.map((part) => part.checksum?.value ?? '')) : undefined;
+function compositeOf({ checksum }: Upload, parts: StoredPart[]): Checksum | undefined {
+  return checksum?.type === 'COMPOSITE' ? compositeChecksum(checksum.algorithm, parts.map((part) => part.checksum?.value)) : undefined;
+}
+
+function believedChecksum({ checksum }: Upload, headers: Headers): Checksum | undefined {
+  const value = checksum && headers[checksumHeader(checksum.algorithm)];
+  return value === undefined ? undefined : { ...checksum!, value };
+}
+
+function checkChecksum(checksum: Checksum | undefined, headers: Headers): void {
+  const expected = checksum && headers[checksumHeader(checksum.algorithm)];
+  if (expected !== undefined && expected !== checksum!.value) {
+    throw new S3Error(400, 'BadDigest', `The ${checksum!.algorithm} you specified did not match the calculated checksum.`);
+  }
 }
 
 /** The parts that the client lists, in its order, each checked against what was stored. */
