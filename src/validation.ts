@@ -1,4 +1,4 @@
-import { Annotations, Duration, Token } from 'aws-cdk-lib';
+import { Annotations, Duration, Stack, Token } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
@@ -14,7 +14,8 @@ import { RESERVED_BUILD_ENVIRONMENT } from './contract/environment';
 export function checkDeploymentsTable(table: dynamodb.ITable): void {
   const resource = table.node.defaultChild;
   if (!(resource instanceof dynamodb.CfnTable || resource instanceof dynamodb.CfnGlobalTable)) return;
-  const { keySchema, attributeDefinitions } = resource;
+  // Table holds them as they are, TableV2 as lazy values.
+  const [keySchema, attributeDefinitions] = Stack.of(table).resolve([resource.keySchema, resource.attributeDefinitions]);
   if (!Array.isArray(keySchema) || !Array.isArray(attributeDefinitions)) return;
   const found = (keySchema as dynamodb.CfnTable.KeySchemaProperty[]).map(({ attributeName, keyType }) => {
     const definition = (attributeDefinitions as dynamodb.CfnTable.AttributeDefinitionProperty[]).find((attribute) => attribute.attributeName === attributeName);

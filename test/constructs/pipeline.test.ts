@@ -1,0 +1,263 @@
+import { App, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import * as codebuild from 'aws-cdk-lib/aws-codebuild';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { NextjsBuildPipeline } from '../../src';
+import { deploymentsTable, importedWithKeys, pipelineStack, synthesize, withoutBuildSpec } from '../support/stacks';
+
+describe('defaults', () => {
+  const { stack, pipeline, template } = synthesize();
+  const idOf = (construct: { node: { defaultChild?: unknown } }) => stack.getLogicalId(construct.node.defaultChild as never);
+
+  test('messages wait 1800 s for an orchestrator that died, are kept 14 days, and go to the dead-letter queue after 3 receives', () => {
+    template.hasResourceProperties('AWS::SQS::Queue', {
+      VisibilityTimeout: 1800,
+      MessageRetentionPeriod: 1209600,
+      RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': [idOf(pipeline.deadLetterQueue), 'Arn'] }, maxReceiveCount: 3 },
+    });
+    template.resourcePropertiesCountIs('AWS::SQS::Queue', { MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true }, 3);
+  });
+
+  test('only the queue may use the dead-letter queue, and no queue the one for events', () => {
+    const queues = template.findResources('AWS::SQS::Queue');
+    const { sourceQueueArns: [sourceArn], redrivePermission } = queues[idOf(pipeline.deadLetterQueue)].Properties.RedriveAllowPolicy;
+    expect(redrivePermission).toBe('byQueue');
+    // The ARN ends with the very name that the queue gets.
+    expect(sourceArn['Fn::Join'][1].slice(-2)).toEqual([
+      expect.stringMatching(/^:Test-Builds-/), { 'Fn::Select': [2, { 'Fn::Split': ['/', { Ref: 'AWS::StackId' }] }] },
+    ]);
+    expect(sourceArn['Fn::Join'][1].slice(-2)).toEqual([`:${queues[idOf(pipeline.queue)].Properties.QueueName['Fn::Join'][1][0]}`, queues[idOf(pipeline.queue)].Properties.QueueName['Fn::Join'][1][1]]);
+    expect(queues[idOf(pipeline.eventDeadLetterQueue)].Properties.RedriveAllowPolicy).toEqual({ redrivePermission: 'denyAll' });
+  });
+
+  test('no queue answers without TLS', () => {
+    const refusing = Object.values(template.findResources('AWS::SQS::QueuePolicy', {
+      Properties: { PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Effect: 'Deny', Action: 'sqs:*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } })]) } },
+    })).flatMap(({ Properties }) => Properties.Queues.map(({ Ref }: { Ref: string }) => Ref));
+    expect(refusing.sort()).toEqual([pipeline.queue, pipeline.deadLetterQueue, pipeline.eventDeadLetterQueue].map(idOf).sort());
+  });
+
+  test('builds run in standard:7.0 with Node.js 22 on SMALL, unprivileged, for at most 30 minutes', () => {
+    template.hasResourceProperties('AWS::CodeBuild::Project', {
+      Environment: {
+        Image: 'aws/codebuild/standard:7.0',
+        ComputeType: 'BUILD_GENERAL1_SMALL',
+        PrivilegedMode: false,
+        EnvironmentVariables: Match.arrayWith([{ Name: 'NODE_VERSION', Type: 'PLAINTEXT', Value: '22' }]),
+      },
+      TimeoutInMinutes: 30,
+      Source: { Type: 'NO_SOURCE' },
+      Artifacts: { Type: 'NO_ARTIFACTS' },
+      Cache: { Type: 'NO_CACHE' },
+    });
+  });
+
+  test('the orchestrator takes one message at a time and answers for each', () => {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 1,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      EventSourceArn: { 'Fn::GetAtt': [idOf(pipeline.queue), 'Arn'] },
+      FunctionName: { Ref: idOf(pipeline.orchestrator) },
+    });
+  });
+
+  test('every terminal status of a build of this project reaches the finalizer, or the dead-letter queue for events', () => {
+    template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        'source': ['aws.codebuild'],
+        'detail-type': ['CodeBuild Build State Change'],
+        'detail': { 'project-name': [{ Ref: idOf(pipeline.project) }], 'build-status': ['SUCCEEDED', 'FAILED', 'FAULT', 'STOPPED', 'TIMED_OUT'] },
+      },
+      Targets: [Match.objectLike({
+        Arn: { 'Fn::GetAtt': [idOf(pipeline.finalizer), 'Arn'] },
+        DeadLetterConfig: { Arn: { 'Fn::GetAtt': [idOf(pipeline.eventDeadLetterQueue), 'Arn'] } },
+        RetryPolicy: { MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185 },
+      })],
+    });
+    template.hasResourceProperties('AWS::Lambda::Function', Match.objectLike({
+      Timeout: 900, DeadLetterConfig: { TargetArn: { 'Fn::GetAtt': [idOf(pipeline.eventDeadLetterQueue), 'Arn'] } },
+    }));
+  });
+
+  test('functions run the bundled handlers on a pinned runtime, with log groups of their own', () => {
+    template.resourcePropertiesCountIs('AWS::Lambda::Function', { Runtime: 'nodejs24.x', Handler: 'index.handler', Architectures: ['arm64'] }, 2);
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Timeout: 60,
+      LoggingConfig: { LogGroup: { Ref: idOf(pipeline.orchestratorLogGroup) } },
+      Environment: {
+        Variables: {
+          DEPLOYMENTS_TABLE_NAME: Match.anyValue(), BUILD_PROJECT_NAME: { Ref: idOf(pipeline.project) }, BUILD_QUEUE_URL: { Ref: idOf(pipeline.queue) }, MAX_RECEIVE_COUNT: '3',
+        },
+      },
+    });
+  });
+
+  test('logs expire after a month, those of builds in the group that CodeBuild writes to by default', () => {
+    template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { RetentionInDays: 30 }, 3);
+    template.hasResourceProperties('AWS::Logs::LogGroup', { LogGroupName: { 'Fn::Join': ['', ['/aws/codebuild/', { Ref: idOf(pipeline.project) }]] } });
+  });
+
+  test('queues go with the stack, logs stay', () => {
+    template.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' });
+    template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Retain' });
+  });
+
+  test('what builds leave behind in staging expires', () => {
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      LifecycleConfiguration: { Rules: [Match.objectLike({ Prefix: 'staging/', ExpirationInDays: 14, AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' })] },
+    });
+  });
+
+  test('the whole template', () => {
+    expect(withoutBuildSpec(template)).toMatchSnapshot();
+  });
+});
+
+describe('options', () => {
+  test('every number and name can be changed', () => {
+    const { template } = synthesize((stack) => ({
+      ...importedWithKeys(stack),
+      visibilityTimeout: Duration.minutes(10),
+      messageRetention: Duration.days(4),
+      maxReceiveCount: 5,
+      batchSize: 10,
+      buildImage: codebuild.LinuxArmBuildImage.AMAZON_LINUX_2023_STANDARD_3_0,
+      computeType: codebuild.ComputeType.LARGE,
+      buildTimeout: Duration.hours(1),
+      nodeVersion: '24',
+      openNextVersion: '4.1.12',
+      buildEnvironment: { FEATURE_FLAG: 'on' },
+      vpc: new ec2.Vpc(stack, 'Vpc', { maxAzs: 2 }),
+      vpcSubnets: { subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS },
+      encryptionKey: new kms.Key(stack, 'Key'),
+      logRetention: logs.RetentionDays.THREE_MONTHS,
+      permissionsBoundary: iam.ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'company-boundary'),
+      removalPolicy: RemovalPolicy.DESTROY,
+    }));
+    template.hasResourceProperties('AWS::SQS::Queue', { VisibilityTimeout: 600, MessageRetentionPeriod: 345600, RedrivePolicy: Match.objectLike({ maxReceiveCount: 5 }) });
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { BatchSize: 10 });
+    template.hasResourceProperties('AWS::CodeBuild::Project', {
+      TimeoutInMinutes: 60,
+      VpcConfig: Match.objectLike({ VpcId: { Ref: Match.stringLikeRegexp('Vpc') } }),
+      Environment: {
+        Image: 'aws/codebuild/amazonlinux-aarch64-standard:3.0',
+        Type: 'ARM_CONTAINER',
+        ComputeType: 'BUILD_GENERAL1_LARGE',
+        EnvironmentVariables: Match.arrayWith([
+          { Name: 'FEATURE_FLAG', Type: 'PLAINTEXT', Value: 'on' }, { Name: 'NODE_VERSION', Type: 'PLAINTEXT', Value: '24' }, { Name: 'OPEN_NEXT_VERSION', Type: 'PLAINTEXT', Value: '4.1.12' },
+        ]),
+      },
+    });
+    template.resourcePropertiesCountIs('AWS::SQS::Queue', { KmsMasterKeyId: Match.anyValue() }, 3);
+    template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() }, 3);
+    template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Delete' });
+    template.allResourcesProperties('AWS::IAM::Role', { PermissionsBoundary: Match.anyValue() });
+    template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
+    expect(withoutBuildSpec(template)).toMatchSnapshot();
+  });
+
+  test('an image that is not CodeBuild\'s own is asked for no Node.js version, which CodeBuild would refuse', () => {
+    const buildSpecOf = (buildImage?: codebuild.IBuildImage) =>
+      Object.values(synthesize({ buildImage }).template.findResources('AWS::CodeBuild::Project'))[0].Properties.Source.BuildSpec as string;
+    expect(buildSpecOf()).toContain('runtime-versions');
+    expect(buildSpecOf(codebuild.LinuxBuildImage.fromDockerRegistry('node:22'))).not.toContain('runtime-versions');
+  });
+
+  test('a given key may be used by the services that write with it', () => {
+    const { template } = synthesize((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
+    template.hasResourceProperties('AWS::KMS::Key', {
+      KeyPolicy: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Principal: { Service: { 'Fn::Join': ['', ['logs.', { Ref: 'AWS::Region' }, '.amazonaws.com']] } }, Action: Match.arrayWith(['kms:GenerateDataKey*']) }),
+          Match.objectLike({ Principal: { Service: 'events.amazonaws.com' }, Action: ['kms:GenerateDataKey', 'kms:Decrypt'] }),
+        ]),
+      },
+    });
+  });
+
+  test('a boundary put on by an aspect reaches every role', () => {
+    const { stack } = pipelineStack();
+    iam.PermissionsBoundary.of(stack).apply(iam.ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'company-boundary'));
+    Template.fromStack(stack).allResourcesProperties('AWS::IAM::Role', {
+      PermissionsBoundary: { 'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':iam::', { Ref: 'AWS::AccountId' }, ':policy/company-boundary']] },
+    });
+  });
+});
+
+describe('the caller\'s bucket and table', () => {
+  test('a Table as well as a TableV2', () => {
+    synthesize((stack) => ({ deploymentsTable: new dynamodb.Table(stack, 'V1', { partitionKey: { name: 'deploymentId', type: dynamodb.AttributeType.STRING } }) }));
+  });
+
+  test('may lie in another stack', () => {
+    const app = new App();
+    const data = new Stack(app, 'Data');
+    const [artifactsBucket, table] = [new s3.Bucket(data, 'Artifacts', { encryption: s3.BucketEncryption.KMS }), deploymentsTable(data)];
+    const builds = new Stack(app, 'Builds');
+    new NextjsBuildPipeline(builds, 'Pipeline', { artifactsBucket, deploymentsTable: table });
+    Template.fromStack(builds).hasResourceProperties('AWS::CodeBuild::Project', {
+      Environment: { EnvironmentVariables: Match.arrayWith([Match.objectLike({ Name: 'ARTIFACTS_BUCKET_NAME', Value: { 'Fn::ImportValue': Match.stringLikeRegexp('Data:') } })]) },
+    });
+  });
+
+  test('an imported bucket is not touched', () => {
+    const { template } = synthesize((stack) => ({ artifactsBucket: s3.Bucket.fromBucketName(stack, 'Imported', 'company-artifacts') }));
+    template.resourceCountIs('AWS::S3::Bucket', 0);
+    template.resourceCountIs('AWS::S3::BucketPolicy', 0);
+  });
+
+  test('two pipelines fit in one stack, and share a bucket and a table', () => {
+    const { stack, pipeline } = pipelineStack();
+    const bucket = stack.node.findChild('Artifacts') as s3.Bucket;
+    const second = new NextjsBuildPipeline(stack, 'Other', { artifactsBucket: bucket, deploymentsTable: stack.node.findChild('Deployments') as dynamodb.TableV2 });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::CodeBuild::Project', 2);
+    expect(second.queue.queueName).not.toEqual(pipeline.queue.queueName);
+    const [{ Properties }] = Object.values(template.findResources('AWS::S3::Bucket'));
+    expect(Properties.LifecycleConfiguration.Rules).toHaveLength(1);
+  });
+
+  test('works in a stack with a known account and Region too', () => {
+    const { template } = synthesize({}, { env: { account: '111122223333', region: 'eu-central-1' } });
+    template.hasResourceProperties('AWS::IAM::Role', {
+      AssumeRolePolicyDocument: { Statement: [Match.objectLike({ Principal: { Service: 'codebuild.amazonaws.com' }, Condition: { StringEquals: { 'aws:SourceAccount': '111122223333' } } })] },
+    });
+  });
+});
+
+describe('producers', () => {
+  test('grantEnqueue lets a role send to the queue, and nothing else', () => {
+    const { stack, pipeline } = pipelineStack();
+    const grant = pipeline.grantEnqueue(new iam.Role(stack, 'Producer', { assumedBy: new iam.AccountRootPrincipal() }));
+    grant.assertSuccess();
+    Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
+      Roles: [{ Ref: Match.stringLikeRegexp('^Producer') }],
+      PolicyDocument: {
+        Statement: [{ Effect: 'Allow', Action: ['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], Resource: stack.resolve(pipeline.queue.queueArn) }],
+      },
+    });
+  });
+
+  test('addProducer also tells the function the queue\'s URL', () => {
+    const { stack, pipeline } = pipelineStack();
+    const producer = new lambda.Function(stack, 'Producer', { runtime: lambda.Runtime.NODEJS_22_X, handler: 'index.handler', code: lambda.Code.fromInline('exports.handler = () => {}') });
+    pipeline.addProducer(producer).assertSuccess();
+    Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { Environment: { Variables: { BUILD_QUEUE_URL: stack.resolve(pipeline.queue.queueUrl) } }, Handler: 'index.handler', Runtime: 'nodejs22.x' });
+  });
+
+  test('the construct itself is no principal: a right for untrusted builds has to be written out on the project', () => {
+    expect('grantPrincipal' in pipelineStack().pipeline).toBe(false);
+  });
+});
+
+test('synthesizing adds no aspect, no validation and no lookup to the app', () => {
+  const { stack } = pipelineStack();
+  expect(Aspects.of(stack).all).toHaveLength(0);
+  expect((stack.node.root as App).synth().manifest.missing).toBeUndefined();
+});
