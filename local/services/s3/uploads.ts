@@ -99,31 +99,30 @@ function checkChecksum(checksum: Checksum | undefined, headers: Headers): void {
 
 /** The parts that the client lists, in its order, each checked against what was stored. */
 function completedParts(document: string, stored: StoredPart[]): StoredPart[] {
-  const listed = xmlElements(document, 'Part');
+  const listed = xmlElements(document, 'Part').map((element) => ({ element, number: Number(xmlText(element, 'PartNumber')) }));
   if (listed.length === 0) {
     throw malformedXml();
   }
-  let previous = 0;
-  return listed.map((element, index) => {
-    const number = Number(xmlText(element, 'PartNumber'));
+  if (listed.some(({ number }, index) => index > 0 && !(number > listed[index - 1].number))) {
+    throw new S3Error(400, 'InvalidPartOrder', 'The list of parts was not in ascending order. Parts must be ordered by part number.');
+  }
+  const parts = listed.map(({ element, number }) => {
     const etag = xmlText(element, 'ETag')?.replaceAll('"', '');
-    if (number <= previous) {
-      throw new S3Error(400, 'InvalidPartOrder', 'The list of parts was not in ascending order. Parts must be ordered by part number.');
-    }
-    previous = number;
     const part = stored.find((candidate) => candidate.number === number);
-    const sum = part?.checksum && xmlText(element, `Checksum${part.checksum.algorithm}`);
-    if (!part || part.etag !== etag || (sum !== undefined && sum !== part.checksum?.value)) {
+    const checksum = part?.checksum && xmlText(element, `Checksum${part.checksum.algorithm}`);
+    if (!part || part.etag !== etag || (checksum !== undefined && checksum !== part.checksum?.value)) {
       throw new S3Error(400, 'InvalidPart', 'One or more of the specified parts could not be found. The part may not have been uploaded, '
         + 'or the specified entity tag may not match the part\'s entity tag.', { PartNumber: String(number), ETag: etag ?? '' });
     }
-    if (index < listed.length - 1 && part.size < MIN_PART_BYTES) {
-      throw new S3Error(400, 'EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
-        ProposedSize: String(part.size), MinSizeAllowed: String(MIN_PART_BYTES), PartNumber: String(number),
-      });
-    }
     return part;
   });
+  const small = parts.slice(0, -1).find((part) => part.size < MIN_PART_BYTES);
+  if (small) {
+    throw new S3Error(400, 'EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
+      ProposedSize: String(small.size), MinSizeAllowed: String(MIN_PART_BYTES), PartNumber: String(small.number),
+    });
+  }
+  return parts;
 }
 
 export async function abortMultipartUpload(request: S3Request): Promise<void> {

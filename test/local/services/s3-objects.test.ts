@@ -78,7 +78,7 @@ describe('PutObject and GetObject', () => {
   });
 
   it('take an empty object', async () => {
-    await put('empty', '');
+    await put('empty', Buffer.alloc(0));
     expect(await textOf('empty')).toBe('');
     expect(await head('empty')).toMatchObject({ ContentLength: 0, ETag: '"d41d8cd98f00b204e9800998ecf8427e"' });
   });
