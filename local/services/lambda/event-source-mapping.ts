@@ -4,10 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OnCall } from '../service';
+import type { LambdaFunction } from './lambda-function';
 import { systemAttributes } from '../sqs/actions';
 import { md5, md5OfAttributes } from '../sqs/message-attributes';
 import type { Queue, ReceivedMessage } from '../sqs/queue';
-import type { LambdaFunction } from './lambda-function';
 
 export interface EventSourceMappingOptions {
   readonly queue: Queue;
@@ -49,6 +49,7 @@ const ROLE_ACTIONS = ['ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'];
 
 export class EventSourceMapping {
   private readonly stopping = new AbortController();
+  private readonly stopped = aborted(this.stopping.signal);
   private readonly invocations = new Set<Promise<void>>();
   private polling?: Promise<void>;
 
@@ -83,7 +84,7 @@ export class EventSourceMapping {
         this.invocations.add(invocation);
       }
       if (this.invocations.size >= maximumConcurrency) {
-        await Promise.race([...this.invocations, aborted(this.stopping.signal)]);
+        await Promise.race([...this.invocations, this.stopped]);
       }
     }
   }
@@ -136,7 +137,7 @@ export class EventSourceMapping {
 /** Nothing or an empty list means success; an answer that Lambda cannot read means that the whole batch failed. */
 function failuresIn(result: unknown, ids: readonly string[]): string[] {
   const failures = (result as { batchItemFailures?: unknown } | null)?.batchItemFailures ?? [];
-  const failed: unknown[] = Array.isArray(failures) ? failures.map((failure: { itemIdentifier?: unknown } | null) => failure?.itemIdentifier) : [failures];
+  const failed: unknown[] = Array.isArray(failures) ? failures.map((one: { itemIdentifier?: unknown } | null) => one?.itemIdentifier) : [failures];
   if (!failed.every((id): id is string => ids.includes(id as string))) {
     throw new Error('The function\'s answer is not valid, and the whole batch counts as failed: expected batchItemFailures to be a list of '
       + `{ itemIdentifier: <messageId of a record> }, got ${JSON.stringify(failures)}.`);
@@ -145,7 +146,5 @@ function failuresIn(result: unknown, ids: readonly string[]): string[] {
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  }
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
