@@ -245,13 +245,13 @@ describe('git server', () => {
     expect(() => server.addRepository('../app', scratch)).toThrow('cannot be a repository\'s name');
   });
 
-  test('serves one commit by its SHA, also one that no branch holds any more', async () => {
+  test.each(['0', '2'])('serves one commit by its SHA, also one that no branch holds any more: protocol version %s', async (version) => {
     const folder = await repositoryWith({ 'package.json': '{"version":1}' });
     const commitSha = await git(folder, 'rev-parse', 'HEAD');
     await git(folder, 'commit', '--quiet', '--amend', '--message', 'Replaced');
-    const url = server.addRepository('by-sha', (await snapshot(folder, fresh(), { commit: commitSha })).repository);
+    const url = server.addRepository(`by-sha-${version}`, (await snapshot(folder, fresh(), { commit: commitSha })).repository);
 
-    const clone = await fetchCommit(url, commitSha);
+    const clone = await fetchCommit(url, commitSha, { GIT_CONFIG_PARAMETERS: `'protocol.version=${version}'` });
 
     expect(await readFile(path.join(clone, 'package.json'), 'utf8')).toBe('{"version":1}');
     expect(await git(clone, 'rev-parse', 'HEAD')).toBe(commitSha);
