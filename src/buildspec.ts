@@ -27,7 +27,7 @@ export interface RenderBuildSpecOptions {
 export function renderBuildSpec(options: RenderBuildSpecOptions = {}): string {
   const skeleton = read('nextjs-build.yml');
   const steps: Array<[string, string]> = [
-    ['exit-codes.sh', Object.entries(EXIT_CODES).map(([code, status]) => `export EXIT_${code}=${status}\n`).join('')],
+    ['exit-codes.sh', `export ${Object.entries(EXIT_CODES).map(([code, status]) => `EXIT_${code}=${status}`).join(' ')}\n`],
     ...fs.readdirSync(path.join(BUILDSPEC_DIRECTORY, 'steps')).sort().map((file): [string, string] => [file, read('steps', file)]),
   ];
   const inlined = skeleton.replace(MARKER, (_, indent: string) => steps.map(([file, text]) => writeCommand(file, text, indent)).join(''));
@@ -60,5 +60,5 @@ function read(...file: string[]): string {
 /** One command of the buildspec that writes one step, as a YAML block scalar. */
 function writeCommand(file: string, text: string, indent: string): string {
   const lines = [`cat > "$STEPS/${file}" <<'END_OF_STEP'`, ...text.replace(/\n$/, '').split('\n'), 'END_OF_STEP'];
-  return [`${indent}- |`, ...lines.map((line) => (line ? `${indent}  ${line}` : line)), ''].join('\n');
+  return [`${indent}- |`, ...lines.map((line) => (line ? `${indent} ${line}` : line)), ''].join('\n');
 }

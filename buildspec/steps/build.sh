@@ -1,31 +1,26 @@
-# One `next build`, run through OpenNext by way of the app's own "build" script.
+# One `next build`: OpenNext runs the app's "build" script, and packages what it leaves.
 . "$STEPS/common.sh"
+cd "$(<"$STATE/app")" || exit
 use_package_manager
-cd "$(<"$STATE/app")"
 export NODE_ENV=production
+node "$STEPS/open-next.mjs"
+version=$(<"$STATE/open-next-version") open_next=$(<"$STATE/open-next")
+say "Next.js $(<"$STATE/next-version"), OpenNext $version"
+if [ -z "$open_next" ]; then
+  get tools "@opennextjs/aws@$version" || fail PACKAGE_FAILED "@opennextjs/aws $version cannot be fetched. Try again."
+  open_next="$STATE/tools/node_modules/@opennextjs/aws"
+fi
 
-# Of an earlier build only the cache is of use; the rest would end up in the functions.
+# Of an earlier build only the cache is of use, the rest would get into the functions.
 rm -rf .open-next
 if [ -d .next ]; then find .next -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
-# OpenNext takes a directory without a configuration for something else than a Next.js app.
+# Next.js can do without a configuration, OpenNext cannot.
 ls next.config.* > /dev/null 2>&1 || echo 'export default {};' > next.config.mjs
 
-node "$STEPS/open-next.mjs"
-cli=$(<"$STATE/open-next-cli") version=$(<"$STATE/open-next-version")
-if [ -z "$cli" ]; then
-  cli="$STATE/open-next/node_modules/@opennextjs/aws"
-  mkdir -p "$STATE/open-next"
-  (cd "$STATE/open-next" && run npm install --prefix . --legacy-peer-deps --no-audit --no-fund --loglevel=error "@opennextjs/aws@$version") ||
-    fail PACKAGE_FAILED "@opennextjs/aws $version could not be fetched. Try again."
+if ! run node "$open_next/dist/index.js" build < /dev/null; then
+  if logged 'not supported by the Next.js team'; then fail UNSUPPORTED_NEXTJS_VERSION "OpenNext $version refuses this Next.js. Upgrade \"next\"."; fi
+  if logged 'Generating bundle'; then fail PACKAGE_FAILED 'next build is done, but OpenNext cannot package it. See above.'; fi
+  fail BUILD_FAILED "The app's build script failed. See above."
 fi
-say "Next.js $(<"$STATE/next-version"), OpenNext $version"
-
-run node "$cli/dist/index.js" build < /dev/null || {
-  if logged 'not supported by the Next.js team'; then
-    fail UNSUPPORTED_NEXTJS_VERSION "OpenNext $version does not support this Next.js. Upgrade \"next\"."
-  fi
-  if logged 'Generating bundle'; then fail PACKAGE_FAILED "OpenNext could not package the output of next build; its error is above."; fi
-  fail BUILD_FAILED "The app's build script failed; its error is above."
-}
-# OpenNext goes on without sharp; every image would fail at run time.
-if logged 'Could not install dependencies'; then fail PACKAGE_FAILED 'OpenNext could not install the dependencies of a function; the reason is above.'; fi
+# OpenNext goes on without sharp, and every image would fail at run time.
+if logged 'Could not install dependencies'; then fail PACKAGE_FAILED 'The dependencies of the image function cannot be installed. See above.'; fi

@@ -1,4 +1,4 @@
-# Brings OpenNext's output into the shape of the artifacts bucket, below $OUTPUT.
+# Lays OpenNext's output out like the artifacts bucket, below $OUTPUT.
 . "$STEPS/common.sh"
 rm -rf "$OUTPUT"
-TZ=UTC node "$STEPS/package.mjs"
+node "$STEPS/package.mjs"

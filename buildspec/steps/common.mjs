@@ -1,0 +1,17 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const read = (...path) => existsSync(join(...path)) ? readFileSync(join(...path), 'utf8') : '';
+export const load = (name) => read(process.env.STATE, name);
+export const save = (facts) => Object.entries(facts).forEach(([name, value]) => writeFileSync(join(process.env.STATE, name), value));
+export function fail(code, sentence) {
+  console.error(`${code}: ${sentence}`);
+  process.exit(Number(process.env[`EXIT_${code}`]));
+}
+export function packageJson(directory) {
+  try {
+    return JSON.parse(read(directory, 'package.json').replace(/^\uFEFF/, '') || '{}');
+  } catch (error) {
+    return fail('NOT_A_NEXTJS_APP', `${directory}/package.json is not valid JSON: ${error.message}`);
+  }
+}
