@@ -1,0 +1,88 @@
+/** `npm run local`: runs a synthesized pipeline on this machine. Never talks to AWS, listens on 127.0.0.1 only. */
+import './isolation';
+import { parseArgs } from 'node:util';
+import { RESERVED_BUILD_ENVIRONMENT } from '../src/contract/environment';
+import { BuildCommand, runBuilds } from './build-command';
+import { runUntilInterrupted } from './interruption';
+
+const USAGE = `Usage: npm run local -- build <folder | git URL> [options]
+
+Builds a Next.js app through the pipeline of a synthesized template: queue, orchestrator, CodeBuild, finalizer.
+A folder that is no git repository, or has uncommitted changes, is built as it is.
+
+  --commit SHA           commit, branch or tag to build (default: HEAD)
+  --root-directory DIR   the app's directory in the repository (default: its root)
+  --project-id ID        default: made of the folder's name
+  --repeat N             number of deployments, one after the other (default: 1)
+  --env KEY=VALUE        environment variable for the build; may be repeated
+  --template DIR         a cdk.out with one pipeline in it (default: the example stack, synthesized now)
+  --state DIR            keep bucket, table and logs here between runs (default: a temporary folder)
+  --json FILE            write what happened as JSON
+
+Exit status: 0 if every deployment ended in success, 1 if one failed, 2 for a call that makes no sense.`;
+
+class UsageError extends Error {}
+
+function parse(args: string[]): BuildCommand {
+  const { values, positionals } = parseOrExplain(args);
+  const [command, source, ...rest] = positionals;
+  if (command !== 'build') throw new UsageError(command ? `There is no command "${command}".` : 'Which command?');
+  if (!source) throw new UsageError('What is to be built? Name a folder or a git URL.');
+  if (rest.length) throw new UsageError(`One source at a time; what is "${rest[0]}"?`);
+  const repeat = Number(values.repeat ?? '1');
+  if (!Number.isInteger(repeat) || repeat < 1) throw new UsageError(`--repeat takes a whole number from 1, got "${values.repeat}".`);
+  return {
+    source, repeat,
+    commit: values.commit,
+    rootDirectory: values['root-directory'],
+    projectId: values['project-id'],
+    environment: Object.fromEntries((values.env ?? []).map(parseVariable)),
+    template: values.template,
+    state: values.state,
+    json: values.json,
+  };
+}
+
+function parseOrExplain(args: string[]) {
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        'commit': text, 'root-directory': text, 'project-id': text, 'repeat': text, 'env': { type: 'string', multiple: true }, 'template': text, 'state': text, 'json': text,
+        'help': { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function parseVariable(pair: string): [string, string] {
+  const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(pair) ?? [];
+  if (name === undefined) throw new UsageError(`--env takes KEY=VALUE, got "${pair}".`);
+  if (RESERVED_BUILD_ENVIRONMENT.some((reserved) => reserved.test(name))) {
+    throw new UsageError(`--env ${name}: this name is reserved, as in the construct's buildEnvironment.`);
+  }
+  return [name, value];
+}
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.length === 0 || args.includes('--help') || args.includes('-h')) {
+    console.log(USAGE);
+    return args.length === 0 ? 2 : 0;
+  }
+  const command = parse(args);
+  const { reports } = await runUntilInterrupted((signal) => runBuilds(command, console.log, signal));
+  return reports.every(({ status }) => status === 'success') ? 0 : 1;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: Error) => {
+    console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : `\n${error.message}`);
+    process.exit(error instanceof UsageError ? 2 : error.name === 'AbortError' ? 130 : 1);
+  },
+);
