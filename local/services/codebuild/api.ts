@@ -1,6 +1,6 @@
 /** CodeBuild's API over HTTP: JSON 1.1, the operation in X-Amz-Target. */
-import { randomUUID } from 'node:crypto';
-import { AccessDeniedError, accessKeyIdOf, listen, readBody, send, type Listener, type OnCall } from '../service';
+import { AwsJsonError, serveAwsJson, type AwsJsonProtocol } from '../aws-json';
+import { accessKeyIdOf, listen, type Listener, type OnCall } from '../service';
 import type { Build } from './build';
 import type { BuildQueue } from './build-queue';
 import { CodeBuildError } from './errors';
@@ -20,9 +20,8 @@ export interface ApiOptions {
 type Input = Readonly<Record<string, unknown>>;
 type Operation = (input: Input, accessKeyId: string | undefined) => Promise<Record<string, unknown>>;
 
-const TARGET_PREFIX = 'CodeBuild_20161006.';
-/** A StartBuild with a large environment is far below. */
-const MAX_BODY_BYTES = 1024 * 1024;
+/** A StartBuild with a large environment is far below 1 MB. */
+const PROTOCOL: AwsJsonProtocol = { targetPrefix: 'CodeBuild_20161006', version: '1.1', bodyLimit: 1024 * 1024 };
 const MAX_IDS = 100;
 const PAGE_SIZE = 100;
 const IDEMPOTENCY_MS = 5 * 60_000;
@@ -30,28 +29,12 @@ const START_BUILD_PARAMETERS = ['projectName', 'environmentVariablesOverride', '
 
 export async function serveApi(options: ApiOptions): Promise<Listener> {
   const operations = operationsOf(options);
-  return listen(async (request, response) => {
-    const answer = (status: number, body: unknown): void => send(response, status, {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amzn-requestid': randomUUID(),
-    }, JSON.stringify(body));
-    try {
-      const target = String(request.headers['x-amz-target'] ?? '');
-      const name = target.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : '';
-      const input = parseInput(await readBody(request, MAX_BODY_BYTES));
-      if (!Object.hasOwn(operations, name)) {
-        answer(400, { __type: 'UnknownOperationException', message: `The local CodeBuild has no "${target}"; it has ${Object.keys(operations).join(', ')}.` });
-        return;
-      }
-      answer(200, await operations[name](input, accessKeyIdOf(request)));
-    } catch (error) {
-      const code = error instanceof AccessDeniedError ? 'AccessDeniedException' : error instanceof CodeBuildError && error.code;
-      if (!code) {
-        throw error;
-      }
-      answer(400, { __type: code, message: (error as Error).message });
+  return listen((request, response) => serveAwsJson(PROTOCOL, request, response, async (name, input) => {
+    if (!Object.hasOwn(operations, name)) {
+      throw new AwsJsonError('UnknownOperationException', `The local CodeBuild has no ${name}; it has ${Object.keys(operations).join(', ')}.`);
     }
-  });
+    return operations[name](input, accessKeyIdOf(request));
+  }));
 }
 
 function operationsOf({ accountId, region, onCall, projects, queue }: ApiOptions): Record<string, Operation> {
@@ -187,19 +170,6 @@ function idPage(newestFirst: readonly Build[], input: Input): Record<string, unk
 /** `<project>:<uuid>`, or the ARN that ends with it. */
 function projectNameOf(buildId: string): string {
   return buildId.replace(/^arn:[^/]*:build\//, '').split(':')[0];
-}
-
-function parseInput(body: Buffer): Input {
-  let input: unknown;
-  try {
-    input = JSON.parse(body.toString('utf8') || '{}');
-  } catch {
-    throw invalid('The request body is not JSON.');
-  }
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw invalid('The request body is not a JSON object.');
-  }
-  return input as Input;
 }
 
 function optionalText(input: Input, name: string): string | undefined {

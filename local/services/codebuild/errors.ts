@@ -1,7 +1,8 @@
+import { AwsJsonError } from '../aws-json';
+
 /** An error as CodeBuild's API models it. */
-export class CodeBuildError extends Error {
-  constructor(readonly code: 'InvalidInputException' | 'ResourceNotFoundException' | 'AccountLimitExceededException', message: string) {
-    super(message);
-    this.name = code;
+export class CodeBuildError extends AwsJsonError {
+  constructor(type: 'InvalidInputException' | 'ResourceNotFoundException' | 'AccountLimitExceededException', message: string) {
+    super(type, message);
   }
 }

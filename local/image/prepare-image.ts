@@ -1,0 +1,75 @@
+/**
+ * Finds out, when the local run starts, what this machine lacks of a CodeBuild image, and puts that in front of PATH. Tools
+ * are tried in the environment of a build: some that work in a terminal need files of the home directory.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { prepareAws } from './aws-cli';
+import { buildEnvironment, npmSettings } from './build-environment';
+import { tryRun } from './run';
+import { installStandIn } from './stand-in';
+
+export interface Image {
+  /** Directories that stand before the machine's PATH in a build. */
+  readonly pathEntries: readonly string[];
+  /** What is different from a CodeBuild image, for the person who started the local run. */
+  readonly notes: readonly string[];
+  /** All of the machine's environment that a build may see, with the image's PATH. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const REQUIRED: Record<string, string> = {
+  git: 'Install git: "xcode-select --install" on macOS, "apt-get install git" or "dnf install git" on Linux.',
+  bash: 'Install bash: "apt-get install bash", "dnf install bash" or "apk add bash"; macOS has it.',
+};
+
+/** `directory` keeps what was prepared from one local run to the next. `env`: the developer's environment. */
+export async function prepareImage({ directory, env = process.env }: { directory: string; env?: NodeJS.ProcessEnv }): Promise<Image> {
+  const bin = join(directory, 'bin');
+  const home = join(directory, 'empty-home');
+  const emptyFile = join(directory, 'empty-file');
+  await Promise.all([bin, home].map((path) => mkdir(path, { recursive: true })));
+  await writeFile(emptyFile, '');
+
+  const environmentWith = (pathEntries: readonly string[]): Record<string, string> => buildEnvironment(env, { pathEntries, emptyFile });
+  const machine = { ...environmentWith([]), HOME: home };
+  await requireTools(machine);
+
+  const pathEntries: string[] = [];
+  const notes: string[] = [];
+  if (!await runs('node', machine) || !await runs('npm', machine)) {
+    // Version managers' shims look for their settings in the home directory.
+    pathEntries.push(dirname(process.execPath));
+    notes.push(`node or npm on PATH does not run without your home directory: builds use those in ${dirname(process.execPath)}.`);
+  }
+  const standIns: string[] = [];
+  if (!await runs('aws', machine)) {
+    notes.push(await prepareAws({ directory, bin, env: machine }));
+    standIns.push('aws');
+  }
+  if (await tryRun('zip', ['-v'], machine) === undefined) {
+    await installStandIn('zip', bin);
+    notes.push('This machine has no zip: builds use a stand-in that knows the options this pipeline needs.');
+    standIns.push('zip');
+  }
+  if (standIns.length > 0) {
+    pathEntries.push(bin);
+  }
+  return { pathEntries, notes, environment: buildEnvironment(env, { pathEntries, emptyFile, npm: await npmSettings(home, env) }) };
+}
+
+async function requireTools(env: NodeJS.ProcessEnv): Promise<void> {
+  const missing: string[] = [];
+  for (const [tool, remedy] of Object.entries(REQUIRED)) {
+    if (!await runs(tool, env)) {
+      missing.push(`"${tool} --version" does not run on this machine, and builds need it. ${remedy}`);
+    }
+  }
+  if (missing.length > 0) {
+    throw new Error(missing.join('\n'));
+  }
+}
+
+async function runs(tool: string, env: NodeJS.ProcessEnv): Promise<boolean> {
+  return await tryRun(tool, ['--version'], env) !== undefined;
+}
