@@ -1,0 +1,99 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { parse } from 'yaml';
+import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
+import { renderBuildSpec } from '../../src/buildspec';
+
+export interface StepResult {
+  readonly status: number;
+  readonly output: string;
+  /** The failure that the exit status stands for. */
+  readonly failure: FailureCode | undefined;
+}
+
+/** What CodeBuild gives to a build, in a temporary directory: the rendered steps, an environment, commands that stand in for real ones. */
+export class BuildMachine {
+  static async start(environment: Record<string, string> = {}): Promise<BuildMachine> {
+    const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'build-machine-')));
+    const machine = new BuildMachine(directory, environment);
+    await mkdir(machine.source, { recursive: true });
+    await mkdir(machine.path('bin'));
+    const commands: string[] = parse(renderBuildSpec()).phases.install.commands;
+    const install = await machine.bash(commands.join('\n'));
+    if (install.status !== 0) throw new Error(`The install phase failed: ${install.output}`);
+    return machine;
+  }
+
+  readonly source: string;
+
+  private constructor(readonly directory: string, private readonly environment: Record<string, string>) {
+    this.source = path.join(directory, 'src');
+  }
+
+  path(...parts: string[]): string {
+    return path.join(this.directory, ...parts);
+  }
+
+  /** A command that comes before the machine's own. */
+  async command(name: string, script: string, directory = this.path('bin')): Promise<void> {
+    await write(path.join(directory, name), `#!/usr/bin/env bash\n${script}\n`);
+    await chmod(path.join(directory, name), 0o755);
+  }
+
+  /** What earlier steps found out. */
+  async state(facts: Record<string, string>): Promise<void> {
+    for (const [name, value] of Object.entries(facts)) await write(path.join(this.source, 'state', name), value);
+  }
+
+  async fact(name: string): Promise<string> {
+    return readFile(path.join(this.source, 'state', name), 'utf8');
+  }
+
+  async files(directory: string, files: Record<string, string>): Promise<void> {
+    for (const [name, content] of Object.entries(files)) await write(this.path(directory, name), content);
+  }
+
+  step(name: string, environment: Record<string, string> = {}): Promise<StepResult> {
+    return this.bash(`bash "$STEPS/${name}.sh"`, environment);
+  }
+
+  bash(script: string, environment: Record<string, string> = {}): Promise<StepResult> {
+    const env = {
+      PATH: `${this.path('bin')}:${process.env.PATH}`,
+      HOME: this.directory,
+      STEPS: path.join(this.source, 'steps'),
+      STATE: path.join(this.source, 'state'),
+      CODEBUILD_SRC_DIR: this.source,
+      CODEBUILD_BUILD_ARN: 'arn:aws:codebuild:eu-central-1:123456789012:build/builds:1-2-3',
+      ARTIFACTS_BUCKET_NAME: 'artifacts-bucket',
+      NODE_VERSION: '22',
+      OPEN_NEXT_VERSION: '',
+      DEPLOYMENT_ID: 'deployment-1',
+      PROJECT_ID: 'project-1',
+      COMMIT_SHA: 'a'.repeat(40),
+      REPO_URL: 'https://git.example/app.git',
+      BRANCH: 'main',
+      ROOT_DIRECTORY: '',
+      ...this.environment,
+      ...environment,
+    };
+    return new Promise((resolve) => {
+      execFile('bash', ['-c', script], { cwd: this.source, env, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+        const status = typeof error?.code === 'number' ? error.code : error ? -1 : 0;
+        const failure = (Object.keys(EXIT_CODES) as FailureCode[]).find((code) => EXIT_CODES[code] === status);
+        resolve({ status, output: stdout + stderr, failure });
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function write(file: string, content: string): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, content);
+}
