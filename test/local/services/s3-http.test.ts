@@ -88,6 +88,7 @@ describe('aws-chunked', () => {
     ['less content than promised', `${chunk('12345', '')}0\r\n\r\n`, unsigned, 'IncompleteBody'],
     ['an end within a chunk', 'ff\r\n123456789', unsigned, 'IncompleteBody'],
     ['no chunks at all', '123456789', unsigned, 'IncompleteBody'],
+    ['a chunk longer than it says', '5\r\n123456789\r\n0\r\n\r\n', unsigned, 'InvalidChunkSizeError'],
     ['a size that is none', 'zz\r\n123456789\r\n0\r\n\r\n', unsigned, 'InvalidChunkSizeError'],
   ])('refuses %s', async (_, body, headers, code) => {
     await send(`${chunk('before', '')}0\r\n\r\n`, { ...unsigned, 'x-amz-decoded-content-length': '6' });

@@ -2,6 +2,9 @@ import { join, normalize } from 'node:path';
 import * as fc from 'fast-check';
 import { keyToPath, pathToKey } from '../../../local/services/s3/key-path';
 
+/** The same keys in every run. */
+const RUNS = { seed: 1, numRuns: 500 };
+
 /** Keys made of what is hard: dots, slashes, escapes, markers, control characters, long segments, all of Unicode. */
 const segment = fc.oneof(
   fc.constantFrom('', '.', '..', '...', '%', '%25', '%2E', '%+', '+', 'a', 'a%', 'a%+', '.s3', '\0', '\n', '\x7f', '\\', 'é', '😀'),
@@ -31,31 +34,28 @@ describe('Where an object\'s file lies', () => {
       .filter((segments) => !segments.some((text) => text === '.' || text === '..'));
     fc.assert(fc.property(plain, (segments) => {
       expect(keyToPath(segments.join('/'))).toBe(segments.join('/'));
-    }));
+    }), RUNS);
   });
 
   it('leads back to the key, beside a directory of that name too', () => {
     fc.assert(fc.property(key, fc.boolean(), (name, beside) => {
       expect(pathToKey(keyToPath(name, beside))).toBe(name);
-    }), { numRuns: 2000 });
+    }), RUNS);
   });
 
   it('never is the file of another key', () => {
     fc.assert(fc.property(key, fc.boolean(), key, fc.boolean(), (name, beside, other, otherBeside) => {
       fc.pre(name !== other);
       expect(keyToPath(name, beside)).not.toBe(keyToPath(other, otherBeside));
-    }), { numRuns: 2000 });
+    }), RUNS);
   });
 
   it('never leaves the directory and has only names that a file system takes', () => {
     fc.assert(fc.property(key, fc.boolean(), (name, beside) => {
       const path = keyToPath(name, beside);
       expect(normalize(join('/root', path))).toBe(`/root/${path}`);
-      for (const part of path.split('/')) {
-        expect(part).not.toMatch(/^\.{0,2}$/);
-        expect(part).not.toMatch(/[\0-\x1f\x7f]/);
-        expect(Buffer.byteLength(part)).toBeLessThanOrEqual(255);
-      }
-    }), { numRuns: 2000 });
+      const bad = path.split('/').filter((part) => /^\.{0,2}$|[\0-\x1f\x7f]/.test(part) || Buffer.byteLength(part) > 255);
+      expect(bad).toEqual([]);
+    }), RUNS);
   });
 });
