@@ -1,13 +1,13 @@
 /**
  * The buildspec runner of the local CodeBuild, as a specification: what CodeBuild's shell, phases and failures mean.
  */
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseBuildspec } from '../../../local/services/codebuild/buildspec';
 import { PhaseList, type EndStatus } from '../../../local/services/codebuild/phases';
-import { processesOf } from '../../../local/services/codebuild/processes';
 import { containerLine, runBuildspec } from '../../../local/services/codebuild/runner';
 
 interface Result {
@@ -59,7 +59,6 @@ async function run(text: string, options: Options = {}): Promise<Result> {
       options.onLine?.(line);
     },
   });
-  expect(await processesOf({ groups: new Set(), marker: `BUILD_MARKER=${marker}` })).toEqual([]);
   return {
     status,
     log,
@@ -313,35 +312,49 @@ describe('log', () => {
 });
 
 describe('the end of a build', () => {
-  // `setsid` where there is one leaves the process group, as a detached child of Node.js does everywhere.
-  const detached = 'node -e \'require("child_process").spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { detached: true, stdio: "ignore" }).unref()\'';
+  // Out of the process group of the shell, as the telemetry of `next build` is.
+  const detached = 'node -e \'const { pid } = require("child_process").spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], '
+    + '{ detached: true, stdio: "ignore" }); console.log("pid", pid); process.exit()\'';
+
+  /** Of the processes whose id the build has printed: how they are, or nothing. A zombie (Z) has ended. */
+  async function survivors(output: string[]): Promise<string[]> {
+    const pids = output.flatMap((line) => /^pid (\d+)$/.exec(line)?.[1] ?? []);
+    expect(pids.length).toBeGreaterThan(0);
+    const states = await Promise.all(pids.map((pid) => new Promise<string>((resolve) => {
+      execFile('ps', ['-o', 'stat=', '-p', pid], (_, stdout) => resolve(stdout.trim()));
+    })));
+    return states.filter((state) => state !== '' && !state.startsWith('Z'));
+  }
 
   test('background processes do not outlive it, and do not delay it', async () => {
     const start = Date.now();
-    const { status } = await run(bash('sleep 60 &', 'node -e "setTimeout(() => {}, 60000)" &', detached));
+    const { status, output } = await run(bash('sleep 60 & echo "pid $!"', 'node -e "setTimeout(() => {}, 60000)" & echo "pid $!"', detached));
     expect(status).toBe('SUCCEEDED');
+    expect(await survivors(output)).toEqual([]);
     expect(Date.now() - start).toBeLessThan(10_000);
   });
 
   test.each<[EndStatus & string, string]>([['STOPPED', ''], ['TIMED_OUT', 'BUILD_TIMED_OUT']])('%s ends every process, and no later phase runs', async (reason, statusCode) => {
     const controller = new AbortController();
     const { status, phases, phaseList, output } = await run(buildspec({
-      build: { commands: [detached, 'sleep 60 & bash -c "echo started; sleep 60"', 'echo not reached'], finally: ['echo not reached'] },
+      build: { commands: [detached, 'sleep 60 & echo "pid $!"; bash -c "echo pid \\$\\$; echo started; sleep 60"', 'echo not reached'], finally: ['echo not reached'] },
       post_build: { commands: ['echo not reached'] },
     }), { signal: controller.signal, onLine: (line) => line === 'started' && controller.abort(reason) });
     expect(status).toBe(reason);
     expect(phases).toEqual(['INSTALL SUCCEEDED', 'PRE_BUILD SUCCEEDED', `BUILD ${reason}`]);
     expect(phaseList.all[2].contexts![0].statusCode).toBe(statusCode);
     expect(output.filter((line) => line === 'not reached')).toEqual([]);
+    expect(await survivors(output)).toEqual([]);
   });
 
   test('what ignores SIGTERM gets SIGKILL after the grace', async () => {
     const controller = new AbortController();
-    const { status } = await run(
-      bash('trap "" TERM; echo started; while :; do sleep 1; done'),
+    const { status, output } = await run(
+      bash('trap "" TERM; echo "pid $$"; echo started; while :; do sleep 1; done'),
       { signal: controller.signal, onLine: (line) => line === 'started' && controller.abort('STOPPED') },
     );
     expect(status).toBe('STOPPED');
+    expect(await survivors(output)).toEqual([]);
   });
 
   test('stopped before it began, it runs no command', async () => {
