@@ -2,7 +2,8 @@
 . "$STEPS/common.sh"
 cd "$(<"$STATE/app")" || exit
 use_package_manager
-export NODE_ENV=production
+# Older releases of OpenNext ask for a sharp that downloads from GitHub instead of the npm registry.
+export NODE_ENV=production SHARP_VERSION=0.35.5
 node "$STEPS/open-next.mjs"
 version=$(<"$STATE/open-next-version") open_next=$(<"$STATE/open-next")
 say "Next.js $(<"$STATE/next-version"), OpenNext $version"

@@ -10,7 +10,7 @@ export function fail(code, sentence) {
 }
 export function packageJson(directory) {
   try {
-    return JSON.parse(read(directory, 'package.json').replace(/^\uFEFF/, '') || '{}');
+    return JSON.parse(read(directory, 'package.json').replace(/^\uFEFF/, '') || '{}') ?? {};
   } catch (error) {
     return fail('NOT_A_NEXTJS_APP', `${directory}/package.json is not valid JSON: ${error.message}`);
   }

@@ -27,7 +27,7 @@ const manager = name ?? LOCKFILES[basename(lockfiles[0] ?? '')] ?? 'pnpm';
 const lockfile = lockfiles.find((file) => LOCKFILES[basename(file)] === manager) ?? '';
 const root = dirname(lockfile || (lockfiles[0] ?? join(app, '-')));
 
-const [, format] = /^(?:lockfileVersion: '?|__metadata:\s+version: )(\d+)/m.exec(read(lockfile)) ?? [];
+const [, format] = /^(?:lockfileVersion: '?|__metadata:\s+version: )(\d+)/m.exec(lockfile && read(lockfile)) ?? [];
 const version = exact ?? { npm: '', pnpm: PNPM[format] ?? PNPM[9], yarn: YARN[format ?? 'classic'] ?? YARN[10], bun: BUN }[manager];
 const berry = manager === 'yarn' && !version.startsWith('1.');
 save({ kind: berry ? 'berry' : manager, tool: version && `${berry ? '@yarnpkg/cli-dist' : manager}@${version}`, root, lockfile });

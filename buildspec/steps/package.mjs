@@ -74,6 +74,7 @@ writeFileSync(join(OUTPUT, 'artifacts/manifest.json'), JSON.stringify({
   nextVersion: load('next-version'),
   openNextVersion: load('open-next-version'),
   nodeVersion: process.versions.node,
+  architecture: process.arch, // of the native code in the functions
   packageManager: load('package-manager'),
   functions,
   static: count(moved.static),

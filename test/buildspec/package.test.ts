@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, lstat, readdir, readFile, readlink, stat, symlink, truncate, utimes } from 'node:fs/promises';
+import { BuildMachine } from './build-machine';
+
+const bundle = (name: string) => ({ type: 'function', handler: 'index.handler', bundle: `.open-next/${name}` });
+const OUTPUT = {
+  edgeFunctions: { middleware: { bundle: '.open-next/middleware', handler: 'handler.handler' } },
+  origins: {
+    s3: {
+      type: 's3',
+      copy: [{ from: '.open-next/assets', to: '_assets/docs', cached: true }, { from: '.open-next/cache', to: '_cache', cached: false }],
+    },
+    imageOptimizer: bundle('image-optimization-function'),
+    default: bundle('server-functions/default'),
+    api: bundle('server-functions/api'),
+  },
+  behaviors: [],
+  additionalProps: {
+    warmer: bundle('warmer-function'),
+    initializationFunction: bundle('dynamodb-provider'),
+    revalidationFunction: bundle('revalidation-function'),
+  },
+};
+const ODD = ['with space', 'new\nline', '-rf', '[[...slug]].js', '*', 'quote"\'', '$(touch hacked)', 'ümläut', '@file', 'a\\b'];
+
+let machine: BuildMachine;
+
+beforeEach(async () => {
+  machine = await BuildMachine.start();
+  await machine.state({ 'app': machine.path('app'), 'next-version': '16.4.6', 'open-next-version': '4.1.12', 'package-manager': 'pnpm@10.34.9', 'seconds': 'checkout 1\ninstall 20\nbuild 30\n' });
+  await openNextOutput();
+});
+
+afterEach(() => machine.stop());
+
+async function openNextOutput(description: object = OUTPUT) {
+  await machine.files('app/.open-next', {
+    'open-next.output.json': JSON.stringify(description),
+    'server-functions/default/index.mjs': 'export const handler = () => {};',
+    'server-functions/default/node_modules/.pnpm/react/index.js': 'react',
+    'server-functions/api/index.mjs': 'api',
+    'image-optimization-function/index.mjs': 'image',
+    'revalidation-function/index.mjs': 'revalidation',
+    'warmer-function/index.mjs': 'warmer',
+    'dynamodb-provider/index.mjs': 'dynamodb',
+    'middleware/handler.mjs': 'middleware',
+    'assets/_next/static/app.js': 'app',
+    'assets/robots.txt': 'robots',
+    'cache/build-1/index.cache': '{}',
+    ...Object.fromEntries(ODD.map((name) => [`server-functions/default/${name}`, name])),
+  });
+  if (!existsSync(machine.path('app/.open-next/server-functions/default/node_modules/react'))) {
+    await symlink('.pnpm/react', machine.path('app/.open-next/server-functions/default/node_modules/react'));
+  }
+}
+
+const output = (name: string) => machine.path('src', 'output', name);
+const manifest = async () => JSON.parse(await readFile(output('artifacts/manifest.json'), 'utf8'));
+
+async function unzip(key: string): Promise<string> {
+  const directory = machine.path('unzipped');
+  const result = await machine.bash(`unzip -qo^ "${output(key)}" -d "${directory}"`, { TZ: 'UTC' });
+  expect(result).toMatchObject({ status: 0 });
+  return directory;
+}
+
+test('the output has the shape of the artifacts bucket', async () => {
+  expect(await machine.step('package')).toMatchObject({ status: 0 });
+  const files = (await machine.bash('cd output && find . -type f | sort')).output.trim().split('\n');
+  expect(files).toEqual([
+    './artifacts/functions/api.zip',
+    './artifacts/functions/dynamodb-provider.zip',
+    './artifacts/functions/image-optimization-function.zip',
+    './artifacts/functions/middleware.zip',
+    './artifacts/functions/revalidation-function.zip',
+    './artifacts/functions/warmer-function.zip',
+    './artifacts/isr-cache/build-1/index.cache',
+    './artifacts/lambda.zip',
+    './artifacts/manifest.json',
+    './artifacts/open-next.output.json',
+    './static/docs/_next/static/app.js',
+    './static/docs/robots.txt',
+  ]);
+});
+
+test('a function keeps its symbolic links and every file name', async () => {
+  await machine.step('package');
+  const directory = await unzip('artifacts/lambda.zip');
+  expect(await readlink(`${directory}/node_modules/react`)).toBe('.pnpm/react');
+  expect(await readFile(`${directory}/node_modules/react/index.js`, 'utf8')).toBe('react');
+  expect((await readdir(directory)).sort()).toEqual([...ODD, 'index.mjs', 'node_modules'].sort());
+  expect(existsSync(machine.path('app/.open-next/server-functions/default/hacked'))).toBe(false);
+});
+
+test('Lambda\'s user can read files that only their owner could', async () => {
+  await chmod(machine.path('app/.open-next/server-functions/default/index.mjs'), 0o600);
+  await machine.step('package');
+  expect((await lstat(`${await unzip('artifacts/lambda.zip')}/index.mjs`)).mode & 0o777).toBe(0o755);
+});
+
+test('the same input gives the same bytes, at any time and in any time zone', async () => {
+  await machine.step('package', { TZ: 'Asia/Tokyo' });
+  const first = await manifest();
+  await openNextOutput();
+  await utimes(machine.path('app/.open-next/server-functions/default/index.mjs'), 1e9, 1e9);
+  await machine.step('package', { TZ: 'America/New_York' });
+  expect((await manifest()).functions).toEqual(first.functions);
+});
+
+test('the manifest says what the build made, and of what', async () => {
+  await machine.step('package');
+  const zip = await readFile(output('artifacts/lambda.zip'));
+  const found = await manifest();
+  expect(found).toMatchObject({
+    version: 1,
+    deploymentId: 'deployment-1',
+    projectId: 'project-1',
+    commitSha: 'a'.repeat(40),
+    nextVersion: '16.4.6',
+    openNextVersion: '4.1.12',
+    nodeVersion: process.versions.node,
+    architecture: process.arch,
+    packageManager: 'pnpm@10.34.9',
+    static: { files: 2, bytes: 9 },
+    isrCache: { files: 1, bytes: 2 },
+    steps: { checkout: 1, install: 20, build: 30 },
+  });
+  expect(found.functions[0]).toEqual({
+    name: 'default',
+    key: 'lambda.zip',
+    handler: 'index.handler',
+    bytes: zip.length,
+    sha256: createHash('sha256').update(zip).digest('hex'),
+    unzippedBytes: expect.any(Number),
+  });
+  expect(found.functions.map(({ key, handler }: { key: string; handler: string }) => [key, handler])).toContainEqual(['functions/middleware.zip', 'handler.handler']);
+});
+
+test('functions that OpenNext names but did not make are left out', async () => {
+  await machine.bash(`rm -r "${machine.path('app/.open-next/warmer-function')}"`);
+  expect(await machine.step('package')).toMatchObject({ status: 0 });
+  expect(existsSync(output('artifacts/functions/warmer-function.zip'))).toBe(false);
+});
+
+test('an app without a base path has its files at the top', async () => {
+  await openNextOutput({ ...OUTPUT, origins: { ...OUTPUT.origins, s3: { copy: [{ from: '.open-next/assets', to: '_assets' }] } } });
+  await machine.step('package');
+  expect(existsSync(output('static/robots.txt'))).toBe(true);
+  expect((await manifest()).isrCache).toEqual({ files: 0, bytes: 0 });
+});
+
+test('ARTIFACT_TOO_LARGE: and the log names the largest packages', async () => {
+  await machine.files('app/.open-next/server-functions/api', { 'node_modules/@prisma/client/engine.node': '', 'node_modules/small/index.js': 'small' });
+  await truncate(machine.path('app/.open-next/server-functions/api/node_modules/@prisma/client/engine.node'), 262_144_000);
+  const result = await machine.step('package');
+  expect(result.failure).toBe('ARTIFACT_TOO_LARGE');
+  expect(result.output).toMatch(/262144000 @prisma\/client\n5 small\n3 the app/);
+});
+
+test.each([
+  ['OpenNext left no description', 'open-next.output.json'],
+  ['there is no default server function', 'server-functions/default'],
+])('PACKAGE_FAILED: %s', async (_, missing) => {
+  await machine.bash(`rm -r "${machine.path('app/.open-next', missing)}"`);
+  const result = await machine.step('package');
+  expect(result.failure).toBe('PACKAGE_FAILED');
+  expect(result.output).toContain(missing);
+});
+
+test('PACKAGE_FAILED: two functions of one name', async () => {
+  await openNextOutput({ ...OUTPUT, origins: { ...OUTPUT.origins, other: bundle('other/api') } });
+  await machine.files('app/.open-next/other/api', { 'index.mjs': '' });
+  const result = await machine.step('package');
+  expect(result.failure).toBe('PACKAGE_FAILED');
+  expect(result.output).toContain('Two functions want to be functions/api.zip');
+});
+
+test('nothing of an earlier attempt is left in the output', async () => {
+  await machine.files('src/output', { 'static/old.js': '' });
+  await machine.step('package');
+  await expect(stat(output('static/old.js'))).rejects.toThrow('ENOENT');
+});
