@@ -28,10 +28,10 @@ export async function prepareAws(options: AwsCliOptions): Promise<string> {
   const python = await findPython(options.env);
   const version = python && await installCli(python, options);
   if (version) {
-    return `This machine has no aws: builds use the one that aws-cdk-lib brings along (${version.split(' ')[0]}).`;
+    return `This machine has no aws, or one too old to be led to 127.0.0.1: builds use the one that aws-cdk-lib brings along (${version.split(' ')[0]}).`;
   }
   await installStandIn('aws', options.bin);
-  return 'This machine has no aws, and no Python 3.10 to 3.13 that could run the one of aws-cdk-lib: builds use a stand-in that only knows "aws s3 cp" to a bucket.';
+  return 'This machine has no aws that could be led to 127.0.0.1, and no Python 3.10 to 3.13 that could run the one of aws-cdk-lib: builds use a stand-in that only knows "aws s3 cp" to a bucket.';
 }
 
 /** The interpreter itself: what is on PATH may be a version manager's shim, which is slow and looks at the current directory. */

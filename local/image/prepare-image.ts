@@ -43,7 +43,7 @@ export async function prepareImage({ directory, env = process.env }: { directory
     notes.push(`node or npm on PATH does not run without your home directory: builds use those in ${dirname(process.execPath)}.`);
   }
   const standIns: string[] = [];
-  if (!await runs('aws', machine)) {
+  if (!knowsEndpointVariables(await tryRun('aws', ['--version'], machine))) {
     notes.push(await prepareAws({ directory, bin, env: machine }));
     standIns.push('aws');
   }
@@ -68,6 +68,12 @@ async function requireTools(env: NodeJS.ProcessEnv): Promise<void> {
   if (missing.length > 0) {
     throw new Error(missing.join('\n'));
   }
+}
+
+/** "aws-cli/2.9.19 Python/…": an older CLI does not read AWS_ENDPOINT_URL_S3, and would send a build's output to AWS itself. */
+export function knowsEndpointVariables(version: string | undefined): boolean {
+  const [, major, minor] = /^aws-cli\/(\d+)\.(\d+)\./.exec(version ?? '') ?? [];
+  return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 13) || (Number(major) === 1 && Number(minor) >= 29);
 }
 
 async function runs(tool: string, env: NodeJS.ProcessEnv): Promise<boolean> {

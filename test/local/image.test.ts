@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import extractZip from 'extract-zip';
 import { buildEnvironment, prepareImage, type Image } from '../../local/image';
+import { knowsEndpointVariables } from '../../local/image/prepare-image';
 import { startS3, type S3Service } from '../../local/services/s3';
 import { AccessDeniedError } from '../../local/services/service';
 
@@ -115,7 +116,7 @@ describe('buildEnvironment', () => {
 });
 
 describe('prepareImage', () => {
-  const working = (directory: string): Promise<void> => program(directory, 'aws', 'echo aws-cli/2.0.0').then(() => program(directory, 'zip', 'echo Zip 3.0'));
+  const working = (directory: string): Promise<void> => program(directory, 'aws', 'echo aws-cli/2.31.0 Python/3.13.7').then(() => program(directory, 'zip', 'echo Zip 3.0'));
 
   test('changes nothing where everything is there', async () => {
     const tools = join(root, 'complete');
@@ -152,7 +153,14 @@ describe('prepareImage', () => {
     await program(tools, 'zip', 'exit 0');
     const { pathEntries, notes } = await prepareImage({ directory: join(root, 'image-broken'), env: { PATH: [tools, bare].join(delimiter) } });
     expect(pathEntries).toEqual([join(root, 'image-broken', 'bin')]);
-    expect(notes).toEqual([expect.stringMatching(/no aws, and no Python 3\.10 to 3\.13/)]);
+    expect(notes).toEqual([expect.stringMatching(/no aws that could be led to 127\.0\.0\.1, and no Python 3\.10 to 3\.13/)]);
+  });
+
+  test.each([
+    ['aws-cli/2.13.0 Python/3.11.4', true], ['aws-cli/2.31.9 Python/3.13.7', true], ['aws-cli/1.29.0 Python/3.11', true], ['aws-cli/1.45.3 Python/3.11', true],
+    ['aws-cli/2.9.19 Python/3.11.2', false], ['aws-cli/1.28.9 Python/3.8', false], ['something else', false], [undefined, false],
+  ])('an aws is used only if it knows AWS_ENDPOINT_URL_S3, or it would speak with AWS itself: %s', (version, used) => {
+    expect(knowsEndpointVariables(version)).toBe(used);
   });
 
   test('a node that needs the home directory is replaced by the one that runs this', async () => {

@@ -2,7 +2,7 @@
 import { Build, type BuildRequest } from './build';
 import { CodeBuildError } from './errors';
 import { buildStateChange, type BuildStateChangeEvent } from './event';
-import { execute } from './execution';
+import { execute, removeWorkDirectory } from './execution';
 import type { EndStatus, Phase } from './phases';
 
 export interface BuildQueueOptions {
@@ -88,6 +88,7 @@ export class BuildQueue {
     build.status = status;
     build.phases.enter('COMPLETED');
     this.emit(build);
+    await removeWorkDirectory(build, this.options).catch((error: Error) => this.options.onLog?.(build.id, `The work directory was not removed: ${error.message}`));
   }
 
   private async run(build: Build): Promise<EndStatus> {

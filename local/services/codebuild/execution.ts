@@ -21,14 +21,14 @@ export interface ExecutionOptions {
 
 const MINUTE_MS = 60_000;
 
-/** From DOWNLOAD_SOURCE to the end of the buildspec's phases. Leaves the log file, and nothing else. */
+/** From DOWNLOAD_SOURCE to the end of the buildspec's phases. Leaves the log file and, until it is removed, the work directory. */
 export async function execute(build: Build, options: ExecutionOptions): Promise<EndStatus> {
   const log = createWriteStream(build.logFile);
   const onLine = (line: string): void => {
     log.write(`${line}\n`);
     options.onLine(build, line);
   };
-  const directory = join(options.workDirectory, build.uuid);
+  const directory = workDirectoryOf(build, options);
   const timeout = setTimeout(() => build.stop('TIMED_OUT'), build.project.timeoutInMinutes * MINUTE_MS);
   try {
     return await executeIn(directory, build, options, onLine);
@@ -37,7 +37,6 @@ export async function execute(build: Build, options: ExecutionOptions): Promise<
     return 'FAULT';
   } finally {
     clearTimeout(timeout);
-    await remove(directory).catch((error: Error) => onLine(containerLine(`The work directory was not removed: ${error.message}`)));
     log.end();
     await finished(log);
   }
@@ -101,7 +100,13 @@ function environmentOf(
   };
 }
 
-async function remove(directory: string): Promise<void> {
+function workDirectoryOf(build: Build, { workDirectory }: Pick<ExecutionOptions, 'workDirectory'>): string {
+  return join(workDirectory, build.uuid);
+}
+
+/** Takes seconds for a large node_modules, so nobody should have to wait for it to learn how the build ended. */
+export async function removeWorkDirectory(build: Build, options: Pick<ExecutionOptions, 'workDirectory'>): Promise<void> {
+  const directory = workDirectoryOf(build, options);
   try {
     await rm(directory, { recursive: true, force: true });
   } catch {
