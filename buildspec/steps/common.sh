@@ -27,8 +27,9 @@ logged() { grep -qE -- "$1" "$STATE/log"; }
 get() { run npm install --prefix "$STATE/$1" --legacy-peer-deps --no-audit --no-fund --loglevel=error "$2"; }
 
 use_package_manager() {
-  # pnpm 11 and later fail over build scripts nobody approved; this way they skip and list them, as pnpm 10 does.
-  export CI=true NEXT_TELEMETRY_DISABLED=1 PATH="$STATE/manager/node_modules/.bin:$PATH" pnpm_config_strict_dep_builds=false
+  export CI=true NEXT_TELEMETRY_DISABLED=1 PATH="$STATE/manager/node_modules/.bin:$PATH"
+  # pnpm 11 and later fail over build scripts nobody approved, and over a pnpm the lockfile does not pin: like pnpm 10, only say so.
+  export pnpm_config_strict_dep_builds=false pnpm_config_pm_on_fail=ignore
   # OpenNext needs node_modules, Yarn's Plug'n'Play has none.
   if [ "$(<"$STATE/kind")" = berry ] && [ "$(yarn config get nodeLinker)" = pnp ]; then export YARN_NODE_LINKER=node-modules; fi
 }

@@ -3,8 +3,8 @@ import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { parse } from 'yaml';
-import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
 import { renderBuildSpec } from '../../src/buildspec';
+import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
 
 export interface StepResult {
   readonly status: number;

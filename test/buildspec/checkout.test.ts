@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { startGitServer, type GitServer } from '../../local/git-server';
 import { BuildMachine } from './build-machine';
+import { startGitServer, type GitServer } from '../../local/git-server';
 
 const run = promisify(execFile);
 
@@ -83,10 +83,15 @@ test('CHECKOUT_FAILED: there is no such repository', async () => {
   expect(result.output).toContain('cannot be read without a password');
 });
 
-test.each(['http://git.example/app.git', 'ext::touch hacked', '--upload-pack=touch hacked', 'file:///etc'])('CHECKOUT_FAILED: %s is not https', async (repoUrl) => {
+test.each(['http://git.example/app.git', 'ext::touch hacked', '--upload-pack=touch hacked'])('CHECKOUT_FAILED: %s is not https', async (repoUrl) => {
   const result = await checkout({ REPO_URL: repoUrl });
   expect(result.failure).toBe('CHECKOUT_FAILED');
   await expect(readFile(path.join(machine.source, 'hacked'))).rejects.toThrow('ENOENT');
+});
+
+test('CHECKOUT_FAILED: a repository on the machine itself is out of reach', async () => {
+  expect((await checkout({ REPO_URL: `file://${repository}` })).failure).toBe('CHECKOUT_FAILED');
+  expect((await checkout({ REPO_URL: repository })).failure).toBe('CHECKOUT_FAILED');
 });
 
 test.each([['any commit', () => ({})], ['only tips of branches', onlyTips]])('COMMIT_NOT_FOUND: from a server that serves %s', async (_, environment) => {

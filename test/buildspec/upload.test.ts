@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { renderBuildSpec } from '../../src/buildspec';
 import { BuildMachine } from './build-machine';
+import { renderBuildSpec } from '../../src/buildspec';
 
 let machine: BuildMachine;
 
