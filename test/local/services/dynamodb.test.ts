@@ -1,0 +1,55 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { startDynamoDb, type DynamoDbService } from '../../../local/services/dynamodb';
+
+const TABLE = { TableName: 'deployments', AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' as const }], KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' as const }] };
+
+let directory: string;
+let running: DynamoDbService[] = [];
+const start = async () => {
+  const service = await startDynamoDb({ directory, region: 'us-east-1' });
+  running.push(service);
+  return service;
+};
+
+beforeEach(async () => { directory = await mkdtemp(path.join(tmpdir(), 'dynamodb-')); });
+afterEach(async () => {
+  await Promise.all(running.map((service) => service.close()));
+  running = [];
+  await rm(directory, { recursive: true, force: true });
+});
+
+test('listens on 127.0.0.1 only', async () => {
+  expect((await start()).endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+});
+
+test('items are plain JSON between runs, and there again in the next one', async () => {
+  const first = await start();
+  await first.createTable(TABLE);
+  const item = { id: 'a', count: 1.5, nested: { list: ['x', { y: true }] }, nothing: null };
+  await first.client.send(new PutCommand({ TableName: 'deployments', Item: item }));
+  await first.save();
+  expect(JSON.parse(await readFile(path.join(directory, 'deployments.json'), 'utf8'))).toEqual([item]);
+
+  const second = await start();
+  await second.createTable(TABLE);
+  expect((await second.client.send(new GetCommand({ TableName: 'deployments', Key: { id: 'a' } }))).Item).toEqual(item);
+});
+
+test('a file that somebody broke is named', async () => {
+  await writeFile(path.join(directory, 'deployments.json'), '{');
+  const service = await start();
+  await expect(service.createTable(TABLE)).rejects.toThrow(/deployments\.json holds the items of an earlier local run, but is not valid JSON/);
+});
+
+test('of many conditional updates at the same time one wins', async () => {
+  const service = await start();
+  await service.createTable(TABLE);
+  const claims = await Promise.allSettled(Array.from({ length: 100 }, (_, index) => service.client.send(new UpdateCommand({
+    TableName: 'deployments', Key: { id: 'a' }, UpdateExpression: 'SET winner = :w', ConditionExpression: 'attribute_not_exists(id)', ExpressionAttributeValues: { ':w': index },
+  }))));
+  expect(claims.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  expect(claims.filter((claim) => claim.status === 'rejected').every(({ reason }) => (reason as Error).name === 'ConditionalCheckFailedException')).toBe(true);
+});
