@@ -246,9 +246,13 @@ describe('producers', () => {
 
   test('addProducer also tells the function the queue\'s URL', () => {
     const { stack, pipeline } = pipelineStack();
-    const producer = new lambda.Function(stack, 'Producer', { runtime: lambda.Runtime.NODEJS_20_X, handler: 'index.handler', code: lambda.Code.fromInline('exports.handler = () => {}') });
+    const producer = new lambda.Function(stack, 'Producer', {
+      runtime: new lambda.Runtime('nodejs24.x', lambda.RuntimeFamily.NODEJS, { supportsInlineCode: true }),
+      handler: 'producer.handler',
+      code: lambda.Code.fromInline('exports.handler = () => {}'),
+    });
     pipeline.addProducer(producer).assertSuccess();
-    Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { Environment: { Variables: { BUILD_QUEUE_URL: stack.resolve(pipeline.queue.queueUrl) } }, Handler: 'index.handler', Runtime: 'nodejs20.x' });
+    Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { Environment: { Variables: { BUILD_QUEUE_URL: stack.resolve(pipeline.queue.queueUrl) } }, Handler: 'producer.handler' });
   });
 
   test('the construct itself is no principal: a right for untrusted builds has to be written out on the project', () => {
