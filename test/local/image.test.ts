@@ -65,7 +65,6 @@ describe('buildEnvironment', () => {
     const allowed = {
       LANG: 'C.UTF-8',
       LC_ALL: 'C',
-      TMPDIR: '/var/tmp',
       NODE_EXTRA_CA_CERTS: '/ca',
       SSL_CERT_FILE: '/ca',
       SSL_CERT_DIR: '/cas',

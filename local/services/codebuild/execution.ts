@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -46,7 +47,7 @@ async function executeIn(directory: string, build: Build, options: ExecutionOpti
   const run = { phases: build.phases, onLine };
   build.phases.enter('DOWNLOAD_SOURCE');
   const [source, home, scratch] = ['src', 'home', 'scratch'].map((name) => join(directory, name));
-  await Promise.all([source, home, scratch].map((path) => mkdir(path, { recursive: true })));
+  await Promise.all([source, home, scratch, temporaryDirectoryOf(build)].map((path) => mkdir(path, { recursive: true })));
   onLine(containerLine('Phase is DOWNLOAD_SOURCE'));
   onLine(containerLine(`CODEBUILD_SRC_DIR=${source}`));
   let buildspec: Buildspec;
@@ -82,6 +83,7 @@ function environmentOf(
     ...buildspec.variables,
     ...Object.fromEntries(build.environmentVariables.map(({ name, value }) => [name, value])),
     HOME: home,
+    TMPDIR: temporaryDirectoryOf(build),
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_ACCESS_KEY_ID: roleCredentials.accessKeyId,
@@ -104,9 +106,20 @@ function workDirectoryOf(build: Build, { workDirectory }: Pick<ExecutionOptions,
   return join(workDirectory, build.uuid);
 }
 
+/**
+ * Of the build's own, because package managers leave files there. Not below the work directory: tools put sockets into it, whose
+ * path may have at most 104 characters.
+ */
+function temporaryDirectoryOf(build: Build): string {
+  return join(tmpdir(), `build-${build.uuid.slice(0, 8)}`);
+}
+
 /** Takes seconds for a large node_modules, so nobody should have to wait for it to learn how the build ended. */
 export async function removeWorkDirectory(build: Build, options: Pick<ExecutionOptions, 'workDirectory'>): Promise<void> {
-  const directory = workDirectoryOf(build, options);
+  await Promise.all([workDirectoryOf(build, options), temporaryDirectoryOf(build)].map(removeDirectory));
+}
+
+async function removeDirectory(directory: string): Promise<void> {
   try {
     await rm(directory, { recursive: true, force: true });
   } catch {

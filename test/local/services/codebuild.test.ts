@@ -156,6 +156,7 @@ describe('a build', () => {
       AWS_SECRET_ACCESS_KEY: 'secret',
       CI: 'true',
       HOME: join(directory, 'work', uuid, 'home'),
+      TMPDIR: join(tmpdir(), `build-${uuid.slice(0, 8)}`),
       FROM_IMAGE: 'image',
     });
     expect(environment).not.toHaveProperty('FROM_THIS_PROCESS');
@@ -202,10 +203,14 @@ describe('a build', () => {
 
   test('leaves no directory behind, not even a read-only one', async () => {
     await start();
-    codeBuild.createProject(project(['mkdir -p a/b && touch a/b/c && chmod -R a-w a']));
+    codeBuild.createProject(project(['mkdir -p a/b && touch a/b/c && chmod -R a-w a', 'touch "$TMPDIR/left"', 'echo "TMPDIR is $TMPDIR"']));
     const { id } = await startBuild();
     expect((await completed(id!)).buildStatus).toBe('SUCCEEDED');
+    await codeBuild.close(); // the removal goes on after the build's end
     expect(existsSync(join(directory, 'work', id!.split(':')[1]))).toBe(false);
+    const [, temporary] = /TMPDIR is (\S+)/.exec(output())!;
+    expect(temporary).not.toBe(tmpdir());
+    expect(existsSync(temporary)).toBe(false);
   });
 });
 
