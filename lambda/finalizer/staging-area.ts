@@ -36,7 +36,11 @@ export class StagingArea {
   public async remove(): Promise<void> {
     for await (const page of paginateListObjectsV2({ client: this.s3, pageSize: DELETE_BATCH }, { Bucket: this.bucket, Prefix: this.prefix })) {
       if (!page.Contents?.length) continue;
-      await this.s3.send(new DeleteObjectsCommand({ Bucket: this.bucket, Delete: { Objects: page.Contents.map(({ Key }) => ({ Key })), Quiet: true } }));
+      const { Errors = [] } = await this.s3.send(new DeleteObjectsCommand({
+        Bucket: this.bucket, Delete: { Objects: page.Contents.map(({ Key }) => ({ Key })), Quiet: true },
+      }));
+      // S3 answers 200 even if it has removed nothing.
+      if (Errors.length) throw new Error(`${Errors.length} staged objects were not removed, ${Errors[0].Key} for one: ${Errors[0].Code} ${Errors[0].Message}`);
     }
   }
 
