@@ -8,6 +8,7 @@ import dynalite from 'dynalite';
 export interface TestTable {
   readonly client: DynamoDBDocumentClient;
   readonly tableName: string;
+  readonly endpoint: string;
   close(): Promise<void>;
 }
 
@@ -16,8 +17,9 @@ export async function startDeploymentsTable(): Promise<TestTable> {
   const server: Server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const plain = new DynamoDBClient({
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint,
     region: 'eu-central-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
@@ -31,6 +33,7 @@ export async function startDeploymentsTable(): Promise<TestTable> {
   return {
     client: DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } }),
     tableName,
+    endpoint,
     close: async () => {
       plain.destroy();
       server.close();

@@ -1,0 +1,239 @@
+/** What the orchestrator does when a service does not do its part: no emulator fails on demand. The records are real. */
+import { CodeBuildClient, StartBuildCommand } from '@aws-sdk/client-codebuild';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
+import type { SQSRecord } from 'aws-lambda';
+import { mockClient } from 'aws-sdk-client-mock';
+import { DeploymentStore } from '../../lambda/shared/deployment-store';
+import type { BuildRequest } from '../../src/contract/build-request';
+import type { DeploymentRecord } from '../../src/contract/deployment';
+import { failureMessage } from '../../src/contract/failure-codes';
+import { startDeploymentsTable, TestTable } from '../support/dynamodb';
+import { CONTEXT, REMAINING_SECONDS, setHandlerEnvironment } from '../support/handlers';
+import { buildRequest } from '../support/requests';
+
+const LAST_RECEIVE = 3;
+const BUILD = { id: 'builds:1', arn: 'arn:aws:codebuild:eu-central-1:123456789012:build/builds:1', startTime: new Date('2026-11-22T12:01:00.000Z') };
+
+const codeBuild = mockClient(CodeBuildClient);
+const sqs = mockClient(SQSClient);
+const eventBridge = mockClient(EventBridgeClient);
+
+let table: TestTable;
+let handler: typeof import('../../lambda/orchestrator').handler;
+let request: BuildRequest;
+let count = 0;
+
+beforeAll(async () => {
+  table = await startDeploymentsTable();
+  setHandlerEnvironment({ AWS_ENDPOINT_URL_DYNAMODB: table.endpoint }, {
+    deploymentsTable: table.tableName, buildProject: 'builds', buildQueueUrl: 'https://queue', maxReceiveCount: String(LAST_RECEIVE),
+  });
+  ({ handler } = jest.requireActual<typeof import('../../lambda/orchestrator')>('../../lambda/orchestrator'));
+});
+afterAll(() => table.close());
+
+beforeEach(() => {
+  request = buildRequest({ deploymentId: `deployment-${++count}` });
+  codeBuild.reset();
+  codeBuild.on(StartBuildCommand).resolves({ build: BUILD });
+  sqs.reset();
+  sqs.on(ChangeMessageVisibilityCommand).resolves({});
+  eventBridge.reset();
+  eventBridge.on(PutEventsCommand).resolves({ FailedEntryCount: 0, Entries: [{ EventId: '1' }] });
+});
+afterEach(() => jest.restoreAllMocks());
+
+function message(body: unknown, receives = 1, messageId = 'message-1'): SQSRecord {
+  const attributes = { ApproximateReceiveCount: String(receives), SentTimestamp: '1795348800000', SenderId: 'producer', ApproximateFirstReceiveTimestamp: '1795348800000' };
+  return {
+    messageId, attributes, body: JSON.stringify(body), receiptHandle: `handle of ${messageId}`, messageAttributes: {}, md5OfBody: '', eventSource: 'aws:sqs', eventSourceARN: '', awsRegion: '',
+  };
+}
+
+/** Ids of the messages that stay in the queue. */
+async function receive(...messages: SQSRecord[]): Promise<string[]> {
+  const { batchItemFailures } = await handler({ Records: messages }, CONTEXT);
+  return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+}
+
+async function record(): Promise<DeploymentRecord | undefined> {
+  const { Item } = await table.client.send(new GetCommand({ TableName: table.tableName, Key: { deploymentId: request.deploymentId } }));
+  return Item as DeploymentRecord | undefined;
+}
+
+/** Seconds until the next delivery, as they were asked for, in order. */
+const visibilities = () => sqs.commandCalls(ChangeMessageVisibilityCommand).map(({ args }) => args[0].input.VisibilityTimeout!);
+
+const announcedStatuses = () => eventBridge.commandCalls(PutEventsCommand)
+  .flatMap(({ args }) => args[0].input.Entries!.map(({ Detail }) => (JSON.parse(Detail!) as DeploymentRecord).status));
+
+const error = (name: string, text = 'CodeBuild\'s own words') => Object.assign(new Error(text), { name });
+
+const MAY_PASS = ['ThrottlingException', 'AccountLimitExceededException', 'TimeoutError', 'AccessDeniedException'];
+const WILL_NOT_PASS = ['InvalidInputException', 'ResourceNotFoundException'];
+
+describe.each([...MAY_PASS, ...WILL_NOT_PASS])('StartBuild fails with %s', (name) => {
+  beforeEach(() => {
+    codeBuild.on(StartBuildCommand).rejects(error(name));
+  });
+
+  test('on the first receive: the message stays, the claim is given back, the deployment is still queued', async () => {
+    expect(await receive(message(request))).toEqual(['message-1']);
+    expect(await record()).toEqual({ ...request, status: 'queued', createdAt: '2026-11-22T12:00:00.000Z' });
+    expect(announcedStatuses()).toEqual([]);
+  });
+
+  test('on the last receive: START_FAILED with CodeBuild\'s reason, and the message goes to the dead-letter queue at once', async () => {
+    expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
+    expect(await record()).toEqual({
+      ...request,
+      status: 'failed',
+      failureCode: 'START_FAILED',
+      failureMessage: `${failureMessage('START_FAILED')} CodeBuild said: ${name}: CodeBuild's own words`,
+      createdAt: '2026-11-22T12:00:00.000Z',
+      completedAt: expect.any(String),
+    });
+    expect(visibilities()).toEqual([1]);
+    expect(announcedStatuses()).toEqual(['failed']);
+  });
+});
+
+test.each(MAY_PASS)('%s: the next try waits about a minute, and the one after it longer', async (name) => {
+  codeBuild.on(StartBuildCommand).rejects(error(name));
+  await receive(message(request));
+  await receive(message(request, 2));
+  const [first, second] = visibilities();
+  expect([first >= 30, first <= 60, second >= 60, second <= 120]).toEqual([true, true, true, true]);
+});
+
+test.each(WILL_NOT_PASS)('%s: waiting would only delay the news', async (name) => {
+  codeBuild.on(StartBuildCommand).rejects(error(name));
+  await receive(message(request));
+  expect(visibilities()).toEqual([1]);
+});
+
+test('the visibility is changed of the message that failed', async () => {
+  codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+  await receive(message(request));
+  expect(sqs.commandCalls(ChangeMessageVisibilityCommand)[0].args[0].input).toMatchObject({ QueueUrl: 'https://queue', ReceiptHandle: 'handle of message-1' });
+});
+
+test('a very long reason does not fill the record', async () => {
+  codeBuild.on(StartBuildCommand).rejects(error('InternalFailure', 'x'.repeat(100_000)));
+  await receive(message(request, LAST_RECEIVE));
+  expect((await record())!.failureMessage!.length).toBeLessThan(1000);
+});
+
+test('a start that timed out and may have started a build is tried again with the same token, which gives the same build', async () => {
+  codeBuild.on(StartBuildCommand).rejectsOnce(error('TimeoutError')).resolves({ build: BUILD });
+  expect(await receive(message(request))).toEqual(['message-1']);
+  expect(await receive(message(request, 2))).toEqual([]);
+  const tokens = codeBuild.commandCalls(StartBuildCommand).map(({ args }) => args[0].input.idempotencyToken);
+  expect(tokens).toEqual([request.deploymentId, request.deploymentId]);
+  expect(await record()).toMatchObject({ status: 'building', buildId: BUILD.id, buildStartedAt: BUILD.startTime.toISOString() });
+  expect(announcedStatuses()).toEqual(['building']);
+});
+
+describe('DynamoDB', () => {
+  test('unavailable: nothing is started, the message stays and comes back in about a minute', async () => {
+    const dynamoDb = mockClient(DynamoDBDocumentClient);
+    try {
+      dynamoDb.rejects(error('InternalServerError'));
+      expect(await receive(message(request))).toEqual(['message-1']);
+    } finally {
+      dynamoDb.restore();
+    }
+    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(0);
+    expect(visibilities()).toEqual([expect.any(Number)]);
+    expect(visibilities()[0]).toBeGreaterThanOrEqual(30);
+    expect(visibilities()[0]).toBeLessThanOrEqual(60);
+    expect(await receive(message(request, 2))).toEqual([]);
+    expect(await record()).toMatchObject({ status: 'building' });
+  });
+
+  test('unavailable while an invalid request is refused: it is refused at its next receive', async () => {
+    const invalid = message({ ...request, branch: '..' });
+    jest.spyOn(DeploymentStore.prototype, 'failBeforeStart').mockRejectedValueOnce(error('InternalServerError'));
+    expect(await receive(invalid)).toEqual(['message-1']);
+    expect(await record()).toBeUndefined();
+    expect(await receive(invalid)).toEqual(['message-1']);
+    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'INVALID_REQUEST' });
+  });
+
+  test('unavailable after the start: the message stays; the claim holds until this invocation is over, then the token finds the build', async () => {
+    jest.spyOn(DeploymentStore.prototype, 'markBuilding').mockRejectedValueOnce(error('InternalServerError'));
+    const now = jest.spyOn(Date, 'now');
+    const start = Date.now();
+    expect(await receive(message(request))).toEqual(['message-1']);
+    expect(await record()).toMatchObject({ status: 'queued', claimExpiresAt: expect.any(Number) });
+
+    expect(await receive(message(request, 2))).toEqual(['message-1']);
+    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(1);
+    expect(visibilities()[1]).toBeGreaterThanOrEqual(REMAINING_SECONDS - 5);
+
+    now.mockReturnValue(start + (REMAINING_SECONDS + 2) * 1000);
+    expect(await receive(message(request, 3))).toEqual([]);
+    expect(new Set(codeBuild.commandCalls(StartBuildCommand).map(({ args }) => args[0].input.idempotencyToken))).toEqual(new Set([request.deploymentId]));
+    expect(await record()).toMatchObject({ status: 'building', buildId: BUILD.id });
+  });
+
+  test('unavailable when the claim is to be given back: the message stays all the same', async () => {
+    codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+    jest.spyOn(DeploymentStore.prototype, 'releaseClaim').mockRejectedValueOnce(error('InternalServerError'));
+    expect(await receive(message(request))).toEqual(['message-1']);
+    expect(visibilities()).toHaveLength(1);
+    expect(await record()).toMatchObject({ status: 'queued', claimExpiresAt: expect.any(Number) });
+  });
+});
+
+test('ChangeMessageVisibility fails: the message stays, the queue\'s own timeout decides when it comes back', async () => {
+  codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+  sqs.on(ChangeMessageVisibilityCommand).rejects(error('InternalError'));
+  expect(await receive(message(request))).toEqual(['message-1']);
+  expect(await record()).toMatchObject({ status: 'queued' });
+  expect(await record()).not.toHaveProperty('claimExpiresAt');
+
+  expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
+  expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
+});
+
+describe.each([
+  ['refuses the call', () => eventBridge.on(PutEventsCommand).rejects(error('InternalException'))],
+  ['does not take the entry', () => eventBridge.on(PutEventsCommand).resolves({ FailedEntryCount: 1, Entries: [{ ErrorCode: 'ThrottlingException' }] })],
+])('EventBridge %s', (_, fail) => {
+  beforeEach(() => {
+    fail();
+  });
+
+  test('the build stays started and the message is done: a second build would be worse than a lost event', async () => {
+    expect(await receive(message(request))).toEqual([]);
+    expect(await record()).toMatchObject({ status: 'building', buildId: BUILD.id });
+    expect(visibilities()).toEqual([]);
+  });
+
+  test('a deployment that failed stays failed', async () => {
+    codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+    expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
+    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
+  });
+});
+
+describe('a batch', () => {
+  test('only what failed stays in the queue', async () => {
+    const [good, throttled] = ['good', 'throttled'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
+    codeBuild.on(StartBuildCommand, { idempotencyToken: throttled.deploymentId }).rejects(error('ThrottlingException'));
+    expect((await receive(message(good, 1, 'good'), message({}, 1, 'invalid'), message(throttled, 1, 'throttled'))).sort()).toEqual(['invalid', 'throttled']);
+  });
+
+  test('that failed as a whole is an answer, not an error of the function', async () => {
+    expect(await receive(message({}, 1, 'one'), message('text', 1, 'two'))).toEqual(['one', 'two']);
+  });
+
+  test('with the same request twice starts one build', async () => {
+    await receive(message(request, 1, 'one'), message(request, 1, 'two'));
+    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(1);
+    expect(await record()).toMatchObject({ status: 'building' });
+  });
+});
