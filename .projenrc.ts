@@ -1,7 +1,14 @@
-import { awscdk, javascript, JsonPatch } from 'projen';
+import { awscdk, github, javascript, JsonPatch } from 'projen';
 
-/** Lowest aws-cdk-lib that the library compiles and passes its tests against; users may bring any 2.x from here on. */
-const MINIMUM_CDK = '2.200.0';
+/**
+ * Lowest aws-cdk-lib that the library compiles and passes its tests against; users may bring any 2.x from here on. It is installed
+ * here, so every test is a test against it; `npx projen test:newest-cdk` runs the template tests against the newest.
+ * Why not lower: 2.131 and before write a dead-letter queue's `DENY_ALL` as `byQueue`, before 2.125 queues have no such option.
+ */
+const MINIMUM_CDK = '2.132.0';
+
+/** Everything above runs with it; a newer aws-cdk-lib brings its own, higher wish. */
+const MINIMUM_CONSTRUCTS = '10.0.5';
 
 /** TypeScript outside src/: handlers, local run, examples. All of it is linted and type-checked, none of it is jsii. */
 const OTHER_SOURCES = ['lambda', 'local', 'examples/cdk-app'];
@@ -21,7 +28,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
   stability: 'experimental',
 
   cdkVersion: MINIMUM_CDK,
-  constructsVersion: '10.0.5',
+  constructsVersion: MINIMUM_CONSTRUCTS,
   jsiiVersion: '~5.9.0',
   typescriptVersion: '~5.9.0',
   packageManager: javascript.NodePackageManager.NPM,
@@ -61,10 +68,14 @@ const project = new awscdk.AwsCdkConstructLibrary({
     'fast-check',
   ],
 
+  // No source maps in the package: the compiled files read like their sources.
+  tsconfig: { compilerOptions: { inlineSourceMap: false, inlineSources: false } },
   tsconfigDevFile: 'tsconfig.dev.json',
   tsconfigDev: { compilerOptions: {}, include: ['.projenrc.ts'], exclude: ['node_modules', 'lib', 'dist', 'assets', 'cdk.out', 'examples/nextjs-app', 'test/fixtures'] },
   eslintOptions: { dirs: ['src', ...OTHER_SOURCES], devdirs: ['test'], prettier: false },
   jestOptions: {
+    // A snapshot that differs fails the test; `npx projen test:update` accepts it.
+    updateSnapshot: javascript.UpdateSnapshot.NEVER,
     jestConfig: {
       roots: ['<rootDir>/test'],
       testMatch: ['<rootDir>/test/**/*.test.ts'],
@@ -73,15 +84,14 @@ const project = new awscdk.AwsCdkConstructLibrary({
     },
   },
   gitignore: ['/assets/', 'cdk.out/', '.next/', '.open-next/', '/.local/', '*.tsbuildinfo', 'next-env.d.ts'],
+  npmignoreEnabled: false,
   sampleCode: false,
 });
 
-// Published: lib/ (compiled), assets/ (handlers), buildspec/ (inlined at synth), API.md, README, LICENSE.
-for (const pattern of [
-  '!/assets/', '!/buildspec/', '/lambda/', '/local/', '/examples/', '/bench/', '/scripts/', '/docs/', '/.ci/', '/cdk.json', '/cdk.out/', '/tsconfig.dev.json',
-]) {
-  project.addPackageIgnore(pattern);
-}
+// Published is what is listed here, and README, LICENSE and package.json; a list of what to leave out would miss the next new folder.
+project.addFields({
+  files: ['.jsii', 'API.md', 'assets/*/index.js', 'buildspec/nextjs-build.yml', 'buildspec/steps/', 'lib/**/*.js', 'lib/**/*.d.ts'],
+});
 
 project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 
@@ -89,6 +99,21 @@ project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 const bundle = project.addTask('bundle', { description: 'Bundle the Lambda handlers into assets/', exec: 'node scripts/bundle-handlers.mjs' });
 project.preCompileTask.spawn(bundle);
 project.testTask.prependSpawn(bundle);
+
+// The lowest aws-cdk-lib is what is installed here; the newest has a job of its own.
+const newestCdk = project.addTask('test:newest-cdk', {
+  description: 'Run the template tests against the newest aws-cdk-lib, or the version given, in a temporary copy',
+  steps: [{ spawn: bundle.name }, { exec: 'scripts/test-newest-cdk.sh', receiveArgs: true }],
+});
+project.buildWorkflow?.addPostBuildJob('newest-cdk', {
+  runsOn: ['ubuntu-latest'],
+  permissions: { contents: github.workflows.JobPermission.READ },
+  steps: [
+    github.WorkflowSteps.checkout(),
+    ...project.renderWorkflowSetup({ mutable: false }),
+    { name: 'Test', run: `npx projen ${newestCdk.name}` },
+  ],
+});
 
 // No projen task around these two: its output and its process tree would stand between the user and Ctrl-C.
 project.setScript('local', 'node scripts/bundle-handlers.mjs && tsx local/cli.ts');

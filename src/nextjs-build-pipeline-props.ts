@@ -45,7 +45,7 @@ export interface NextjsBuildPipelineProps {
   readonly messageRetention?: Duration;
 
   /**
-   * How often a request is tried before it goes to the dead-letter queue; its deployment is then failed.
+   * How often a request is tried before it goes to the dead-letter queue. Its deployment is then failed.
    *
    * @default 3
    */

@@ -54,10 +54,17 @@ export class NextjsBuildPipeline extends Construct {
   public readonly finalizer: lambda.Function;
   /** Logs of the builds, a stream each. Builds share it: what a build logs, the next build cannot read, but it is untrusted text. */
   public readonly buildLogGroup: logs.LogGroup;
+  /** Logs of the orchestrator: JSON, a line for each message and what became of it. */
   public readonly orchestratorLogGroup: logs.LogGroup;
+  /** Logs of the finalizer: JSON, a line for each ended build; where artifacts were refused, the object and the reason. */
   public readonly finalizerLogGroup: logs.LogGroup;
 
   /**
+   * Adds the queues, the CodeBuild project, the functions and their roles to the scope's stack. Nothing is built or looked up at synth.
+   *
+   * @param scope a stack, or a construct in one
+   * @param id an address below the scope; changing it replaces the queues, and messages in them are lost
+   * @param props bucket and table are needed, everything else has a default
    * @throws if deploymentsTable is known to have another key than `deploymentId` (string), or if a number or name is outside the
    *   limits that its property names.
    */
@@ -94,12 +101,18 @@ export class NextjsBuildPipeline extends Construct {
    * Lets the grantee send build requests: `sqs:SendMessage`, the queue's URL and attributes, and the use of the queue's key if it has one.
    * A request is JSON: deploymentId, projectId, commitSha, repoUrl, branch and optionally rootDirectory; send it with
    * MessageGroupId = projectId, so that one busy project does not delay the others.
+   *
+   * @param grantee whoever sends: a function, a role
    */
   public grantEnqueue(grantee: iam.IGrantable): iam.Grant {
     return this.queue.grantSendMessages(grantee);
   }
 
-  /** Makes a function a producer of build requests: grants it to enqueue, and tells it the queue in its environment as `BUILD_QUEUE_URL`. */
+  /**
+   * Makes a function a producer of build requests: grants it to enqueue, and tells it the queue in its environment as `BUILD_QUEUE_URL`.
+   *
+   * @param producer a function that sends build requests
+   */
   public addProducer(producer: lambda.Function): iam.Grant {
     producer.addEnvironment(PRODUCER_ENV.buildQueueUrl, this.queue.queueUrl);
     return this.grantEnqueue(producer);

@@ -101,7 +101,7 @@ describe('a cdk.out', () => {
     new CfnParameter(using, 'Parameter', { default: 'x' });
     new CfnCondition(using, 'Condition', { expression: Fn.conditionEquals('a', 'a') });
     new CfnOutput(using, 'Output', { value: bucket.bucketName });
-    new lambda.Function(using, 'Function', { runtime: lambda.Runtime.NODEJS_22_X, handler: 'index.handler', code: lambda.Code.fromAsset(path.join(__dirname, '..', 'support')) });
+    new lambda.Function(using, 'Function', { runtime: lambda.Runtime.NODEJS_20_X, handler: 'index.handler', code: lambda.Code.fromAsset(path.join(__dirname, '..', 'support')) });
     app.synth();
 
     const { stacks, assets } = await readAssembly(directory);
