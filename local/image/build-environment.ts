@@ -26,8 +26,6 @@ const CA_VARIABLES = [
 ];
 const ALLOWED = new Set(['LANG', ...PROXY_VARIABLES, ...NO_PROXY_VARIABLES, ...CA_VARIABLES]);
 
-const NPM_DEFAULT_REGISTRY = 'https://registry.npmjs.org';
-
 /** Pure: everything it knows of the machine comes in as arguments. */
 export function buildEnvironment(processEnv: NodeJS.ProcessEnv, { pathEntries, emptyFile, npm = {} }: BuildEnvironmentOptions): Record<string, string> {
   const allowed = Object.fromEntries(
@@ -67,9 +65,14 @@ function withoutProxyForThisMachine(allowed: Readonly<Record<string, string>>): 
 
 /** The developer's npm settings that a build needs behind a company registry. Asked outside of any project. */
 export async function npmSettings(directory: string, env: NodeJS.ProcessEnv): Promise<NpmSettings> {
-  const [registry, cafile] = await Promise.all(['registry', 'cafile'].map((name) => tryRun('npm', ['config', 'get', name], env, directory)));
+  const unset = Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_config_/i.test(name)));
+  const [registry, cafile, defaultRegistry] = await Promise.all([
+    tryRun('npm', ['config', 'get', 'registry'], env, directory),
+    tryRun('npm', ['config', 'get', 'cafile'], env, directory),
+    tryRun('npm', ['config', 'get', '--userconfig=./none', '--globalconfig=./nor-this', 'registry'], unset, directory),
+  ]);
   return {
-    registry: registry && isShareable(registry) && withoutSlash(registry) !== NPM_DEFAULT_REGISTRY ? registry : undefined,
+    registry: registry && isShareable(registry) && registry !== defaultRegistry ? registry : undefined,
     cafile: cafile && cafile !== 'null' && cafile !== 'undefined' ? cafile : undefined,
   };
 }

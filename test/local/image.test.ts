@@ -129,19 +129,19 @@ describe('prepareImage', () => {
   test('knows the settings of npm that differ from its defaults', async () => {
     const tools = join(root, 'npm');
     await working(tools);
-    await program(tools, 'npm', 'case "$*" in --version) echo 11;; *registry) echo https://npm.example.com/;; *cafile) echo null;; esac');
+    await program(tools, 'npm', 'case "$*" in --version) echo 11;; *userconfig*) echo https://default.example.com/;; *registry) echo https://npm.example.com/;; *cafile) echo null;; esac');
     const { environment } = await prepareImage({ directory: join(root, 'image-npm'), env: { PATH: [tools, bare].join(delimiter) } });
     expect(environment).toMatchObject({ npm_config_registry: 'https://npm.example.com/' });
     expect(environment).not.toHaveProperty('npm_config_cafile');
   });
 
   test.each([
-    ['npm\'s default', 'https://registry.npmjs.org/'],
+    ['npm\'s default', 'https://default.example.com/'],
     ['a registry whose URL holds a password', 'https://me:secret@npm.example.com/'],
   ])('keeps %s to itself', async (_, registry) => {
     const tools = join(root, 'npm-default');
     await working(tools);
-    await program(tools, 'npm', `echo ${registry}`);
+    await program(tools, 'npm', `case "$*" in *userconfig*) echo https://default.example.com/;; *) echo ${registry};; esac`);
     const { environment } = await prepareImage({ directory: join(root, 'image-npm-default'), env: { PATH: [tools, bare].join(delimiter) } });
     expect(environment).not.toHaveProperty('npm_config_registry');
   });

@@ -208,7 +208,7 @@ describe('a build', () => {
     expect((await completed(id!)).buildStatus).toBe('SUCCEEDED');
     await codeBuild.close(); // the removal goes on after the build's end
     expect(existsSync(join(directory, 'work', id!.split(':')[1]))).toBe(false);
-    const [, temporary] = /TMPDIR is (\S+)/.exec(output())!;
+    const [, temporary] = /TMPDIR is (\S+)/.exec(output().join('\n'))!;
     expect(temporary).not.toBe(tmpdir());
     expect(existsSync(temporary)).toBe(false);
   });
