@@ -61,16 +61,21 @@ export class DeploymentStore {
     });
   }
 
-  /** Ends a deployment whose build was never started. Creates the record if nobody did, from the fields that could be read. */
+  /**
+   * Ends a deployment whose build was never started. Creates the record if nobody did, from the fields that could be read.
+   * Undefined: the deployment was started, has ended, or is another one under the same id.
+   */
   public async failBeforeStart(
     deploymentId: string, failure: DeploymentFailure, details: Partial<BuildRequest>, at: { createdAt: string; completedAt: string },
   ): Promise<DeploymentRecord | undefined> {
     const { deploymentId: _, ...fields } = details;
+    const sameDeployment = (['projectId', 'commitSha'] as const).filter((name) => fields[name] !== undefined)
+      .map((name) => ` AND (attribute_not_exists(#${name}) OR #${name} = :${name})`).join('');
     return this.update(deploymentId, {
       set: { status: 'failed', completedAt: at.completedAt, ...failure },
       setIfAbsent: { createdAt: at.createdAt, ...fields },
       remove: ['claimExpiresAt'],
-      condition: `attribute_not_exists(${DEPLOYMENTS_PARTITION_KEY}) OR #status = :queued`,
+      condition: `attribute_not_exists(${DEPLOYMENTS_PARTITION_KEY}) OR (#status = :queued${sameDeployment})`,
       values: { queued: 'queued' },
     });
   }

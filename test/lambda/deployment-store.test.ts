@@ -108,6 +108,13 @@ describe('status moves only forward', () => {
     expect(await store.get(request.deploymentId)).toBeUndefined();
   });
 
+  test.each([{ projectId: 'somebody-else' }, { commitSha: 'f'.repeat(40) }])('a bad request for %j does not end the deployment that has its id', async (other) => {
+    await claim(1000);
+    const before = await store.get(request.deploymentId);
+    expect(await store.failBeforeStart(request.deploymentId, FAILURE, { ...request, ...other }, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
+    expect(await store.get(request.deploymentId)).toEqual(before);
+  });
+
   test('a request that never became a build ends as failed, with what could be read of it', async () => {
     await store.failBeforeStart(request.deploymentId, FAILURE, { projectId: 'project-1' }, { createdAt: CREATED, completedAt: COMPLETED });
     expect(await store.get(request.deploymentId)).toEqual({

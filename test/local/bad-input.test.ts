@@ -93,6 +93,7 @@ beforeAll(async () => {
   const messages: [string, string][] = [
     ...ROWS.map(({ name, body }): [string, string] => [name, body]),
     ['taken', JSON.stringify(buildRequest({ deploymentId: 'taken', projectId: 'somebody-else' }))],
+    ['taken, and bad', JSON.stringify({ ...buildRequest({ deploymentId: 'taken', projectId: 'somebody-else' }), branch: '..' })],
     ['finished', JSON.stringify(buildRequest({ deploymentId: 'finished' }))],
     ['kept', JSON.stringify({ ...buildRequest({ deploymentId: 'kept' }), branch: '..' })],
   ];
@@ -152,6 +153,7 @@ test('what of a bad request is good stands in the record, the rest does not', as
 test('a deployment id that another project holds: the record stays as it is, the message goes to the dead-letter queue', async () => {
   expect(await pipeline.record('taken')).toEqual(TAKEN);
   expect(deadLetters.has(messageIds.get('taken')!)).toBe(true);
+  expect(deadLetters.has(messageIds.get('taken, and bad')!)).toBe(true);
   expect(pipeline.logs).toContainEqual(expect.objectContaining({ messageId: messageIds.get('taken'), level: 'ERROR', message: expect.stringContaining('already taken') }));
 });
 
