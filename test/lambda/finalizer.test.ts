@@ -93,7 +93,9 @@ async function stage(names: string[] = STAGED): Promise<void> {
 
 async function keys(prefix: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket: BUCKET, Prefix: prefix })) found.push(...Contents.map(({ Key }) => Key!));
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket: BUCKET, Prefix: prefix })) {
+    found.push(...Contents.map(({ Key }) => Key!));
+  }
   return found;
 }
 
@@ -106,7 +108,8 @@ async function deliver(): Promise<void> {
   await handler({ 'detail-type': 'CodeBuild Build State Change', 'detail': { 'build-id': arn() } } as Parameters<typeof handler>[0], CONTEXT);
 }
 
-const announced = () => eventBridge.commandCalls(PutEventsCommand).flatMap(({ args }) => args[0].input.Entries!.map(({ Detail }) => JSON.parse(Detail!) as object));
+const announced = () => eventBridge.commandCalls(PutEventsCommand)
+  .flatMap(({ args }) => args[0].input.Entries!.map(({ Detail }) => JSON.parse(Detail!) as object));
 
 const error = (name: string, text = '') => Object.assign(new Error(text), { name });
 
