@@ -8,8 +8,9 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 
 cd "$root"
-mkdir -p "$copy/test" "$copy/node_modules"
-cp -R package.json tsconfig.json tsconfig.dev.json src assets buildspec "$copy"
+mkdir -p "$copy/test" "$copy/examples" "$copy/node_modules"
+cp -R package.json tsconfig.json tsconfig.dev.json src assets buildspec lambda scripts "$copy"
+cp -R examples/cdk-app "$copy/examples"
 cp -R test/constructs test/support "$copy/test"
 # Every module as it is installed here, but for the two in question.
 ln -s "$root"/node_modules/.bin "$root"/node_modules/* "$copy/node_modules"
