@@ -108,10 +108,11 @@ describe('status moves only forward', () => {
     expect(await store.get(request.deploymentId)).toBeUndefined();
   });
 
-  test.each([{ projectId: 'somebody-else' }, { commitSha: 'f'.repeat(40) }])('a bad request for %j does not end the deployment that has its id', async (other) => {
+  test.each([{ projectId: 'somebody-else' }, { commitSha: 'f'.repeat(40) }])('a bad request for %j does not end another deployment', async (other) => {
     await claim(1000);
     const before = await store.get(request.deploymentId);
-    expect(await store.failBeforeStart(request.deploymentId, FAILURE, { ...request, ...other }, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
+    const bad = { ...request, ...other };
+    expect(await store.failBeforeStart(request.deploymentId, FAILURE, bad, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
     expect(await store.get(request.deploymentId)).toEqual(before);
   });
 

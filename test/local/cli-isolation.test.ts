@@ -1,0 +1,130 @@
+/** `npm run local` as a process of its own: what it leaves behind when it is interrupted, and what a developer's AWS settings can do to it. */
+import { ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { AddressInfo, connect, createServer, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { synthesizePipeline, until } from '../support/local-pipeline';
+
+const CLI = path.join(__dirname, '..', '..', 'local', 'cli.ts');
+const TSX = path.join(path.dirname(require.resolve('tsx/package.json')), 'dist', 'cli.mjs');
+
+/** What stays from run to run, on purpose: the stand-ins for missing tools, and what tsx has compiled. */
+const CACHES = /^(nextjs-builds-image-|tsx-|node-compile-cache)/;
+
+let directory: string;
+let template: string;
+
+beforeAll(async () => {
+  directory = await realpath(await mkdtemp(path.join(tmpdir(), 'cli-')));
+  template = synthesizePipeline(path.join(directory, 'cdk.out'));
+}, 60_000);
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly temporary: string;
+  /** Written by the app's install script: the environment of the build. */
+  readonly seen: string;
+  readonly ended: Promise<number | null>;
+  output(): string;
+}
+
+/** Builds an app that, when it is installed, writes down what it sees and then does what it is told. */
+async function build(name: string, script: string, environment: Record<string, string> = {}): Promise<Run> {
+  const [app, temporary, seen] = ['app', 'tmp', 'seen'].map((part) => path.join(directory, name, part));
+  for (const folder of [app, temporary]) await mkdir(folder, { recursive: true });
+  const dependencies = { next: 'file:vendor' };
+  const packages = { '': { dependencies }, 'node_modules/next': { resolved: 'vendor', link: true }, 'vendor': { name: 'next', version: '16.4.6' } };
+  await mkdir(path.join(app, 'vendor'));
+  await writeFile(path.join(app, 'vendor', 'package.json'), JSON.stringify({ name: 'next', version: '16.4.6' }));
+  await writeFile(path.join(app, 'package.json'), JSON.stringify({ dependencies, scripts: { preinstall: `(echo "PID=$$"; env) > "$SEEN.new"; mv "$SEEN.new" "$SEEN"; ${script}` } }));
+  await writeFile(path.join(app, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, requires: true, packages }));
+
+  const child = spawn(process.execPath, [TSX, CLI, 'build', app, '--template', template, '--env', `SEEN=${seen}`], {
+    env: { ...process.env, ...environment, TMPDIR: temporary }, stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  return { child, temporary, seen, output: () => output, ended: once(child, 'close').then(([code]) => code as number | null) };
+}
+
+async function environmentOf({ seen, output }: Run): Promise<Record<string, string>> {
+  await until('the app is installed', () => existsSync(seen)).catch((error: Error) => { throw new Error(`${error.message}\n${output()}`); });
+  return Object.fromEntries((await readFile(seen, 'utf8')).split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
+}
+
+const endpointsIn = (environment: Record<string, string>) => Object.entries(environment).filter(([name]) => name.startsWith('AWS_ENDPOINT_URL_'));
+
+async function listens(endpoint: string): Promise<boolean> {
+  const socket = connect(Number(new URL(endpoint).port), '127.0.0.1');
+  const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false);
+  socket.destroy();
+  return open;
+}
+
+async function leftovers({ temporary }: Run): Promise<string[]> {
+  return (await readdir(temporary)).filter((name) => !CACHES.test(name));
+}
+
+test.each(['SIGINT', 'SIGTERM'] as const)('%s during a build: no process, no port, no file is left, and the exit status is 130', async (signal) => {
+  const run = await build(`stopped by ${signal}`, 'sleep 600');
+  const { PID: pid, ...environment } = await environmentOf(run);
+  const endpoints = endpointsIn(environment).map(([, endpoint]) => endpoint);
+  expect(endpoints.length).toBeGreaterThanOrEqual(4);
+  expect(await Promise.all(endpoints.map(listens))).not.toContain(false);
+  expect(await leftovers(run)).not.toEqual([]);
+
+  run.child.kill(signal);
+
+  expect({ code: await run.ended, output: run.output() }).toEqual({ code: 130, output: expect.stringContaining('Stopping') });
+  expect(() => process.kill(Number(pid), 0)).toThrow('ESRCH');
+  expect(await Promise.all(endpoints.map(listens))).not.toContain(true);
+  expect(await leftovers(run)).toEqual([]);
+}, 120_000);
+
+describe('a developer\'s AWS settings', () => {
+  let trap: Server;
+  let caught = 0;
+
+  /** Whatever is sent where the settings point ends up here. */
+  beforeAll(async () => {
+    trap = createServer((socket) => {
+      caught += 1;
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(trap, 'listening');
+  });
+  afterAll(() => trap.close());
+
+  test('do not lead the run anywhere but to 127.0.0.1, and do not reach the build', async () => {
+    const elsewhere = `http://127.0.0.1:${(trap.address() as AddressInfo).port}`;
+    const configuration = path.join(directory, 'aws-config');
+    await writeFile(configuration, `[profile production]\nregion = eu-west-1\nendpoint_url = ${elsewhere}\ncredential_process = false\n`);
+
+    const run = await build('hostile', 'exit 7', {
+      AWS_PROFILE: 'production',
+      AWS_CONFIG_FILE: configuration,
+      AWS_ENDPOINT_URL: elsewhere,
+      AWS_ENDPOINT_URL_S3: elsewhere,
+      AWS_ENDPOINT_URL_DYNAMODB: elsewhere,
+      AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true',
+      AWS_ACCESS_KEY_ID: 'AKIAPRODUCTION',
+      AWS_SECRET_ACCESS_KEY: 'production-secret',
+      AWS_SESSION_TOKEN: 'production-token',
+      AWS_REGION: 'eu-west-1',
+      AWS_DEFAULT_REGION: 'eu-west-1',
+    });
+
+    // Queue, handlers, CodeBuild, table: the failure travelled through all of them, with credentials that AWS would have refused.
+    expect({ code: await run.ended, output: run.output() }).toEqual({ code: 1, output: expect.stringContaining('FAILED INSTALL_FAILED') });
+    expect(caught).toBe(0);
+    const environment = await environmentOf(run);
+    for (const [name, endpoint] of endpointsIn(environment)) expect([name, endpoint]).toEqual([name, expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)]);
+    for (const name of ['AWS_PROFILE', 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'AWS_SESSION_TOKEN']) expect(environment).not.toHaveProperty(name);
+    expect(JSON.stringify(environment)).not.toMatch(/production|PRODUCTION|eu-west-1/);
+    expect(await leftovers(run)).toEqual([]);
+  }, 120_000);
+});
