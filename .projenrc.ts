@@ -62,6 +62,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
     'yaml',
     'yazl',
     '@types/yazl',
+    // `npx cdk synth` of the example stack
+    'aws-cdk@^2',
     // tests
     '@types/node@^20',
     'aws-sdk-client-mock',
@@ -76,8 +78,12 @@ const project = new awscdk.AwsCdkConstructLibrary({
   jestOptions: {
     // A snapshot that differs fails the test; `npx projen test:update` accepts it.
     updateSnapshot: javascript.UpdateSnapshot.NEVER,
+    junitReporting: false,
     jestConfig: {
       roots: ['<rootDir>/test'],
+      // Most of the code under test runs bundled, in worker threads or in a shell, where coverage would not be counted.
+      collectCoverage: false,
+      reporters: [new javascript.JestReporter('<rootDir>/test/support/closing-line-reporter.js')],
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       snapshotSerializers: ['<rootDir>/test/support/asset-hash-serializer.ts'],
       modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/cdk.out/'],
@@ -98,7 +104,11 @@ project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 // Handlers are bundled when the library is built, so that a user's synth needs neither esbuild nor Docker.
 const bundle = project.addTask('bundle', { description: 'Bundle the Lambda handlers into assets/', exec: 'node scripts/bundle-handlers.mjs' });
 project.preCompileTask.spawn(bundle);
-project.testTask.prependSpawn(bundle);
+// First what takes seconds, then what takes minutes: the run ends with the tests' result.
+project.testTask.reset();
+project.testTask.spawn(bundle);
+project.testTask.spawn(project.eslint!.eslintTask);
+project.testTask.exec('jest --ci', { receiveArgs: true });
 
 // The lowest aws-cdk-lib is what is installed here; the newest has a job of its own.
 const newestCdk = project.addTask('test:newest-cdk', {
