@@ -5,8 +5,6 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import type { BuildRequest } from '../src/contract/build-request';
-import type { DeploymentRecord } from '../src/contract/deployment';
 import { startGitServer } from './git-server';
 import { prepareImage } from './image';
 import { findPipeline, type Pipeline } from './pipeline';
@@ -17,6 +15,8 @@ import { prepareSource } from './source';
 import { startStack, type LocalStack } from './stack';
 import { synthesizeExample } from './synthesize';
 import { readAssembly } from './template/assembly';
+import type { BuildRequest } from '../src/contract/build-request';
+import type { DeploymentRecord } from '../src/contract/deployment';
 
 export interface BuildCommand {
   /** Folder or git URL. */
@@ -137,7 +137,8 @@ class LocalRun {
       signal: this.signal,
       onStatus: ({ status, failureCode }) => this.progress.step('record', failureCode ? `${status}: ${failureCode}` : status),
     });
-    const artifacts = record.artifacts ? [...await pipeline.objects(record.artifacts.artifactsPrefix), ...await pipeline.objects(record.artifacts.staticPrefix)] : [];
+    const prefixes = record.artifacts ? [record.artifacts.artifactsPrefix, record.artifacts.staticPrefix] : [];
+    const artifacts = (await Promise.all(prefixes.map((prefix) => pipeline.objects(prefix)))).flat();
     const buildLog = record.buildId && stack.logFileOf(record.buildId);
     const report = reportOf(record, this.phases.get(record.buildId ?? '') ?? [], artifacts, await this.keepLog(buildLog, record.deploymentId));
     this.write('');

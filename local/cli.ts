@@ -1,9 +1,9 @@
 /** `npm run local`: runs a synthesized pipeline on this machine. Never talks to AWS, listens on 127.0.0.1 only. */
 import './isolation';
 import { parseArgs } from 'node:util';
-import { RESERVED_BUILD_ENVIRONMENT } from '../src/contract/environment';
 import { BuildCommand, runBuilds } from './build-command';
 import { runUntilInterrupted } from './interruption';
+import { RESERVED_BUILD_ENVIRONMENT } from '../src/contract/environment';
 
 const USAGE = `Usage: npm run local -- build <folder | git URL> [options]
 
@@ -32,7 +32,8 @@ function parse(args: string[]): BuildCommand {
   const repeat = Number(values.repeat ?? '1');
   if (!Number.isInteger(repeat) || repeat < 1) throw new UsageError(`--repeat takes a whole number from 1, got "${values.repeat}".`);
   return {
-    source, repeat,
+    source,
+    repeat,
     commit: values.commit,
     rootDirectory: values['root-directory'],
     projectId: values['project-id'],
@@ -50,7 +51,14 @@ function parseOrExplain(args: string[]) {
       args,
       allowPositionals: true,
       options: {
-        'commit': text, 'root-directory': text, 'project-id': text, 'repeat': text, 'env': { type: 'string', multiple: true }, 'template': text, 'state': text, 'json': text,
+        'commit': text,
+        'root-directory': text,
+        'project-id': text,
+        'repeat': text,
+        'env': { type: 'string', multiple: true },
+        'template': text,
+        'state': text,
+        'json': text,
         'help': { type: 'boolean', short: 'h' },
       },
     });

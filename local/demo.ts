@@ -7,12 +7,12 @@ import * as path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline as pipe } from 'node:stream/promises';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import type { DeploymentRecord } from '../src/contract/deployment';
-import { ISR_CACHE_DIRECTORY } from '../src/contract/keys';
 import { RunningPipeline, runBuilds } from './build-command';
 import { runUntilInterrupted } from './interruption';
 import { invokeFunctionUrl } from './invoke';
 import { REGION } from './stack';
+import type { DeploymentRecord } from '../src/contract/deployment';
+import { ISR_CACHE_DIRECTORY } from '../src/contract/keys';
 
 const APP = path.join(__dirname, '..', 'examples', 'nextjs-app');
 

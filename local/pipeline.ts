@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
+import { LocalStack, REGION } from './stack';
 import type { BuildRequest } from '../src/contract/build-request';
 import { DEPLOYMENTS_PARTITION_KEY, DeploymentRecord, TERMINAL_STATUSES } from '../src/contract/deployment';
 import { HANDLER_ENV } from '../src/contract/environment';
-import { LocalStack, REGION } from './stack';
 
 export interface StoredObject {
   readonly key: string;

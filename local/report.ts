@@ -1,7 +1,7 @@
 /** How a deployment went: for people at the end of a run, and as JSON. */
-import type { DeploymentRecord, DeploymentStatus } from '../src/contract/deployment';
 import type { StoredObject } from './pipeline';
 import type { Phase } from './services/codebuild';
+import type { DeploymentRecord, DeploymentStatus } from '../src/contract/deployment';
 
 export interface DeploymentReport {
   readonly deploymentId: string;
@@ -21,13 +21,17 @@ export interface DeploymentReport {
 export function reportOf(record: DeploymentRecord, phases: readonly Phase[], artifacts: readonly StoredObject[], logFile?: string): DeploymentReport {
   const { deploymentId, projectId, commitSha, status, createdAt, buildStartedAt, completedAt, failureCode, failureMessage } = record;
   return {
-    deploymentId, projectId, commitSha, status,
+    deploymentId,
+    projectId,
+    commitSha,
+    status,
     statusHistory: [
       { status: 'queued' as const, at: createdAt },
       ...(buildStartedAt ? [{ status: 'building' as const, at: buildStartedAt }] : []),
       ...(completedAt ? [{ status, at: completedAt }] : []),
     ],
-    failureCode, failureMessage,
+    failureCode,
+    failureMessage,
     timings: timingsOf(record, phases),
     artifacts,
     logFile,

@@ -17,12 +17,19 @@ export interface Source {
 /** A remote that does not answer within a minute will not answer the build either. */
 const REMOTE_TIMEOUT_MS = 60_000;
 
-export async function prepareSource(source: string, options: { commit?: string; gitServer: GitServer; scratchDirectory: string }): Promise<Source> {
+export interface SourceOptions {
+  /** Commit-ish of a folder's repository; full SHA or branch of a remote one. */
+  readonly commit?: string;
+  readonly gitServer: GitServer;
+  readonly scratchDirectory: string;
+}
+
+export async function prepareSource(source: string, options: SourceOptions): Promise<Source> {
   // Whatever is no folder is passed on as it is: judging URLs is the pipeline's task, and its answer is part of what is shown.
   return /^[A-Za-z][\w+.-]*:/.test(source) && !existsSync(source) ? remoteSource(source, options.commit) : folderSource(source, options);
 }
 
-async function folderSource(folder: string, { commit, gitServer, scratchDirectory }: { commit?: string; gitServer: GitServer; scratchDirectory: string }): Promise<Source> {
+async function folderSource(folder: string, { commit, gitServer, scratchDirectory }: SourceOptions): Promise<Source> {
   const { repository, commitSha, branch, description } = await snapshot(folder, path.join(scratchDirectory, 'snapshot'), { commit });
   const name = asId(path.basename(path.resolve(folder)));
   return { repoUrl: gitServer.addRepository(name, repository), commitSha, branch, description, name };

@@ -102,7 +102,14 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       await mapping.start();
     }
     return {
-      resolvers, s3, sqs, dynamodb, events, codebuild, endpoints, close,
+      resolvers,
+      s3,
+      sqs,
+      dynamodb,
+      events,
+      codebuild,
+      endpoints,
+      close,
       functions: deployment.functions,
       logFileOf: (buildId) => path.join(options.workDirectory, 'codebuild', 'logs', `${buildId.split(':').pop()}.log`),
     };
@@ -134,7 +141,8 @@ class Deployment {
     }
     // A queue's redrive policy names its dead-letter queue, which must be there first.
     const queues = this.each('AWS::SQS::Queue');
-    for (const { name, properties } of [...queues.filter((queue) => !queue.properties.RedrivePolicy), ...queues.filter((queue) => queue.properties.RedrivePolicy)]) {
+    const deadLetterQueuesFirst = queues.sort((a, b) => Number(Boolean(a.properties.RedrivePolicy)) - Number(Boolean(b.properties.RedrivePolicy)));
+    for (const { name, properties } of deadLetterQueuesFirst) {
       const { DelaySeconds, MessageRetentionPeriod, ReceiveMessageWaitTimeSeconds, RedriveAllowPolicy, RedrivePolicy, VisibilityTimeout } = properties;
       sqs.createQueue(name, withoutUndefined({
         DelaySeconds, MessageRetentionPeriod, ReceiveMessageWaitTimeSeconds, VisibilityTimeout, ...inJson({ RedriveAllowPolicy, RedrivePolicy }),
@@ -156,7 +164,9 @@ class Deployment {
         buildspec: source.BuildSpec,
         environmentVariables: [...variables, ...Object.entries(this.options.buildEnvironment).map(([key, value]) => ({ name: key, value }))],
         timeoutInMinutes: Number(timeout),
-        environment: { image: environment.Image, computeType: environment.ComputeType, type: environment.Type, privilegedMode: Boolean(environment.PrivilegedMode) },
+        environment: {
+          image: environment.Image, computeType: environment.ComputeType, type: environment.Type, privilegedMode: Boolean(environment.PrivilegedMode),
+        },
         roleCredentials: { accessKeyId: accessKeyIdOf(serviceRole), secretAccessKey: 'local' },
         serviceRole,
       });
@@ -176,7 +186,11 @@ class Deployment {
           return [];
         }
         return [{
-          id: Id, input: Input, inputPath: InputPath, inputTransformer: InputTransformer, deliver,
+          id: Id,
+          input: Input,
+          inputPath: InputPath,
+          inputTransformer: InputTransformer,
+          deliver,
           maximumRetryAttempts: RetryPolicy?.MaximumRetryAttempts,
           deadLetter: DeadLetterConfig && this.deliveryTo(DeadLetterConfig.Arn),
         }];
