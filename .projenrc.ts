@@ -89,7 +89,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
       modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/cdk.out/'],
     },
   },
-  gitignore: ['/assets/', 'cdk.out/', '.next/', '.open-next/', '/.local/', '*.tsbuildinfo', 'next-env.d.ts'],
+  // .npmignore: jsii writes one with each compilation; what is published says `files` in package.json.
+  gitignore: ['/.npmignore', '/assets/', 'cdk.out/', '.next/', '.open-next/', '/.local/', '*.tsbuildinfo', 'next-env.d.ts'],
   npmignoreEnabled: false,
   sampleCode: false,
 });
