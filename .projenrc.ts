@@ -83,6 +83,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
       roots: ['<rootDir>/test'],
       // Most of the code under test runs bundled, in worker threads or in a shell, where coverage would not be counted.
       collectCoverage: false,
+      setupFiles: ['<rootDir>/test/support/environment.ts'],
       reporters: [new javascript.JestReporter('<rootDir>/test/support/closing-line-reporter.js')],
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       snapshotSerializers: ['<rootDir>/test/support/asset-hash-serializer.ts'],

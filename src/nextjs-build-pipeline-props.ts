@@ -22,8 +22,9 @@ export interface NextjsBuildPipelineProps {
   /**
    * Holds one record for each deployment. Its partition key must be `deploymentId` of type string, and it must have no sort key.
    *
-   * It may be a `Table` or a `TableV2`, encrypted with a KMS key, imported or in another stack. Attributes that a producer adds to a
-   * record stay as they are. An imported table with a KMS key must be imported with that key.
+   * It may be a `Table` or a `TableV2`, encrypted with a KMS key, imported or in another stack. A producer may write the record before
+   * it sends the request, with `status` `queued` or none; attributes that it adds stay as they are. An imported table with a KMS key
+   * must be imported with that key.
    */
   readonly deploymentsTable: dynamodb.ITable;
 
@@ -59,9 +60,18 @@ export interface NextjsBuildPipelineProps {
   readonly batchSize?: number;
 
   /**
+   * How many invocations of the orchestrator may run at the same time, 2 to 1000. Each takes a second or so. Without a bound, a burst
+   * of requests could use up the account's concurrency, and throttled messages their receives.
+   *
+   * @default 5
+   */
+  readonly maxConcurrency?: number;
+
+  /**
    * Image of the build container. It must have bash, git, zip, the AWS CLI and Node.js.
    *
    * CodeBuild keeps only the newest version of its own images at hand: another image makes every build start minutes later.
+   * An image in ECR lets the builds pull from its repository; an image that needs credentials is refused.
    *
    * @default codebuild.LinuxBuildImage.STANDARD_7_0 - `aws/codebuild/standard:7.0`
    */
@@ -108,6 +118,9 @@ export interface NextjsBuildPipelineProps {
 
   /**
    * Network that builds run in. They need a way out to the git host and the npm registry (a NAT gateway, say), and S3.
+   *
+   * Untrusted code then stands inside this network, and its role gets what CodeBuild needs there: to create network interfaces in the
+   * subnets, and to delete interfaces of the account that are not in use. Give it a network of its own, with nothing to reach.
    *
    * @default - builds run outside your network, with access to the internet
    */

@@ -18,7 +18,7 @@ import { handlerFunction } from './handler-function';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { expireStaging } from './staging-lifecycle';
 import {
-  checkBatchSize, checkBuildEnvironment, checkBuildTimeout, checkComputeType, checkDeploymentsTable, checkMaxReceiveCount, checkNodeVersion,
+  checkBatchSize, checkBuildEnvironment, checkBuildImage, checkBuildTimeout, checkComputeType, checkDeploymentsTable, checkMaxConcurrency, checkMaxReceiveCount, checkNodeVersion,
   checkOpenNextVersion, checkVisibilityTimeout,
 } from './validation';
 
@@ -35,9 +35,10 @@ const TERMINAL_BUILD_STATUSES = ['SUCCEEDED', 'FAILED', 'FAULT', 'STOPPED', 'TIM
  * Builds Next.js apps: a message on the queue becomes a build in an isolated CodeBuild container, packaged with OpenNext, its
  * artifacts in the bucket, its deployment record in the table always true.
  *
- * The build runs code that you do not trust. Its role may write below its own staging prefix and to the build's log group, and
- * nothing else; therefore this construct is not an `IGrantable`. Whoever wants to give the builds a right must write it out on
- * `pipeline.project`, and gives it to everyone whose code is built.
+ * The build runs code that you do not trust. Its role may write below its own staging prefix (and use the bucket's key for that, if
+ * it has one) and write to the builds' log group, and nothing else; `vpc` and an image in ECR add what CodeBuild needs for them.
+ * Therefore this construct is not an `IGrantable`. Whoever wants to give the builds a right must write it out on `pipeline.project`,
+ * and gives it to everyone whose code is built.
  */
 export class NextjsBuildPipeline extends Construct {
   /** Takes build requests (see `grantEnqueue`). */
@@ -94,7 +95,7 @@ export class NextjsBuildPipeline extends Construct {
     this.finalizer = this.createFinalizer(props);
 
     if (props.encryptionKey) this.allowServicesToUse(props.encryptionKey);
-    expireStaging(props.artifactsBucket);
+    expireStaging(this, props.artifactsBucket);
   }
 
   /**
@@ -160,11 +161,12 @@ export class NextjsBuildPipeline extends Construct {
     checkBuildEnvironment(props.buildEnvironment ?? {});
 
     const buildImage = props.buildImage ?? codebuild.LinuxBuildImage.STANDARD_7_0;
+    checkBuildImage(buildImage);
     const environment: Record<string, string> = {
       ...props.buildEnvironment,
       [PROJECT_ENV.artifactsBucket]: props.artifactsBucket.bucketName,
       [PROJECT_ENV.nodeVersion]: nodeVersion,
-      [PROJECT_ENV.openNextVersion]: props.openNextVersion ?? '',
+      ...(props.openNextVersion === undefined ? {} : { [PROJECT_ENV.openNextVersion]: props.openNextVersion }),
     };
     return new codebuild.Project(this, 'Project', {
       description: 'Builds Next.js apps. Runs code that is not trusted: every right of its role is a right of the code being built.',
@@ -185,25 +187,36 @@ export class NextjsBuildPipeline extends Construct {
   private createBuildRole(props: NextjsBuildPipelineProps): iam.Role {
     // Single quotes: a variable that IAM fills in with the ARN of the build that is asking.
     const ownStaging = props.artifactsBucket.arnForObjects(STAGING_ROOT + '${codebuild:buildArn}/*');
-    const rights = [new iam.PolicyStatement({ actions: ['s3:PutObject', 's3:AbortMultipartUpload'], resources: [ownStaging] })];
-    const key = props.artifactsBucket.encryptionKey;
-    if (key) {
-      // Decrypt: S3 asks for it when it puts the parts of a multipart upload together.
-      rights.push(new iam.PolicyStatement({ actions: ['kms:GenerateDataKey', 'kms:Decrypt'], resources: [key.keyArn] }));
-    }
+    const rights = [
+      new iam.PolicyStatement({ actions: ['s3:PutObject', 's3:AbortMultipartUpload'], resources: [ownStaging] }),
+      ...this.useOfBucketKey(props.artifactsBucket),
+    ];
     const role = new iam.Role(this, 'BuildRole', {
       description: 'Role of builds that run untrusted code',
       assumedBy: new iam.ServicePrincipal('codebuild.amazonaws.com', { conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } } }),
       permissionsBoundary: props.permissionsBoundary ?? new codebuild.UntrustedCodeBoundaryPolicy(this, 'BuildBoundary', { additionalStatements: rights }),
     });
-    role.addToPolicy(rights[0]);
-    key?.grant(role, 'kms:GenerateDataKey', 'kms:Decrypt');
+    rights.forEach((right) => role.addToPolicy(right));
     return role;
+  }
+
+  /** Only through S3: the same key may protect things that are none of the builds' business. */
+  private useOfBucketKey({ encryptionKey }: s3.IBucket): iam.PolicyStatement[] {
+    if (!encryptionKey) return [];
+    return [new iam.PolicyStatement({
+      // Decrypt: S3 asks for it when it puts the parts of a multipart upload together, and to copy.
+      actions: ['kms:GenerateDataKey', 'kms:Decrypt'],
+      resources: [encryptionKey.keyArn],
+      // Any Region: an imported bucket may lie in another one than the stack.
+      conditions: { StringLike: { 'kms:ViaService': `s3.*.${Aws.URL_SUFFIX}` } },
+    })];
   }
 
   private createOrchestrator(props: NextjsBuildPipelineProps): lambda.Function {
     const batchSize = props.batchSize ?? 1;
     checkBatchSize(batchSize);
+    const maxConcurrency = props.maxConcurrency ?? 5;
+    checkMaxConcurrency(maxConcurrency);
     const orchestrator = handlerFunction(this, 'Orchestrator', {
       handler: 'orchestrator',
       description: 'Turns build requests from the queue into CodeBuild builds',
@@ -213,12 +226,12 @@ export class NextjsBuildPipeline extends Construct {
         [HANDLER_ENV.deploymentsTable]: props.deploymentsTable.tableName,
         [HANDLER_ENV.buildProject]: this.project.projectName,
         [HANDLER_ENV.buildQueueUrl]: this.queue.queueUrl,
-        [HANDLER_ENV.maxReceiveCount]: String(props.maxReceiveCount ?? 3),
+        [HANDLER_ENV.maxReceiveCount]: String(this.queue.deadLetterQueue!.maxReceiveCount),
       },
       logGroup: this.orchestratorLogGroup,
       permissionsBoundary: props.permissionsBoundary,
     });
-    orchestrator.addEventSource(new SqsEventSource(this.queue, { batchSize, reportBatchItemFailures: true }));
+    orchestrator.addEventSource(new SqsEventSource(this.queue, { batchSize, maxConcurrency, reportBatchItemFailures: true }));
     this.grantDeploymentRecords(props.deploymentsTable, orchestrator);
     this.grantStatusEvents(orchestrator);
     this.grantOnProject(orchestrator, 'codebuild:StartBuild');
@@ -241,6 +254,8 @@ export class NextjsBuildPipeline extends Construct {
       permissionsBoundary: props.permissionsBoundary,
       deadLetterQueue: this.eventDeadLetterQueue,
     });
+    // CDK grants a function to send to its dead-letter queue, but not to use the queue's key (aws/aws-cdk#33153).
+    props.encryptionKey?.grant(finalizer, 'kms:GenerateDataKey', 'kms:Decrypt');
     this.grantDeploymentRecords(props.deploymentsTable, finalizer);
     this.grantStatusEvents(finalizer);
     this.grantOnProject(finalizer, 'codebuild:BatchGetBuilds');
@@ -255,7 +270,8 @@ export class NextjsBuildPipeline extends Construct {
       },
       targets: [new targets.LambdaFunction(finalizer, {
         deadLetterQueue: this.eventDeadLetterQueue,
-        // The longest and most that EventBridge offers.
+        // The longest and most that EventBridge offers. It is about handing the event over to Lambda; what the finalizer throws
+        // is tried again by Lambda itself, twice.
         maxEventAge: Duration.hours(24),
         retryAttempts: 185,
       })],
@@ -291,7 +307,7 @@ export class NextjsBuildPipeline extends Construct {
       resources: [bucket.bucketArn],
       conditions: { StringLike: { 's3:prefix': `${STAGING_ROOT}*` } },
     }));
-    bucket.encryptionKey?.grant(fn, 'kms:GenerateDataKey', 'kms:Decrypt');
+    this.useOfBucketKey(bucket).forEach((right) => fn.addToRolePolicy(right));
   }
 
   /** A key's own policy must name the services that use it for us; an imported key's policy cannot be changed from here. */

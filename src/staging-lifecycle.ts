@@ -1,5 +1,6 @@
-import { Duration } from 'aws-cdk-lib';
+import { Annotations, Duration } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
 import { STAGING_ROOT } from './contract/keys';
 
 /** As long as a build event can wait in a dead-letter queue: until then somebody may still want to finalize the build. */
@@ -12,8 +13,13 @@ const EXPIRING = new WeakSet<s3.IBucket>();
  * The finalizer removes what it has promoted; this rule removes what it never got to see, and uploads that a killed build left open.
  * Only a bucket of this app can be given a rule: of an imported one the owner has to take care.
  */
-export function expireStaging(bucket: s3.IBucket): void {
-  if (!(bucket instanceof s3.Bucket) || EXPIRING.has(bucket)) return;
+export function expireStaging(scope: Construct, bucket: s3.IBucket): void {
+  if (!(bucket instanceof s3.Bucket)) {
+    Annotations.of(scope).addInfo(`artifactsBucket is not of this app: give it a lifecycle rule that expires "${STAGING_ROOT}" after `
+      + `${STAGING_EXPIRATION.toDays()} days and aborts incomplete multipart uploads, for what builds that died leave behind.`);
+    return;
+  }
+  if (EXPIRING.has(bucket)) return;
   EXPIRING.add(bucket);
   bucket.addLifecycleRule({
     prefix: STAGING_ROOT,

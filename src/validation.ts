@@ -61,7 +61,7 @@ export function checkMaxReceiveCount(maxReceiveCount: number): void {
 }
 
 export function checkBatchSize(batchSize: number): void {
-  // Above 10 a batching window is required, and the function would start builds for longer than its 60 s.
+  // Above 10 a batching window is required; and they are handled one after the other, within the function's 60 s.
   checkInteger('batchSize', batchSize, 1, 10);
 }
 
@@ -69,6 +69,18 @@ function checkInteger(name: string, value: number, from: number, to: number): vo
   if (Token.isUnresolved(value)) return;
   if (!Number.isInteger(value) || value < from || value > to) {
     throw new Error(`${name} must be a whole number between ${from} and ${to}; got ${value}.`);
+  }
+}
+
+/** Few enough that nothing else in the account starves, at most what Lambda accepts for a queue. */
+export function checkMaxConcurrency(maxConcurrency: number): void {
+  checkInteger('maxConcurrency', maxConcurrency, 2, 1000);
+}
+
+/** CDK would give the role of the builds, and so the code being built, the secret that opens the registry. */
+export function checkBuildImage(buildImage: codebuild.IBuildImage): void {
+  if (buildImage.secretsManagerCredentials) {
+    throw new Error('buildImage must not need credentials from Secrets Manager: every app that is built could read them. Copy the image to ECR.');
   }
 }
 

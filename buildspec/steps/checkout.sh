@@ -25,7 +25,7 @@ git checkout -qf --detach "$COMMIT_SHA" || fail CHECKOUT_FAILED "Commit $COMMIT_
 if git grep -qe 'filter=lfs' --or -e '^\[submodule' -- '*.gitattributes' .gitmodules; then say 'Warning: neither submodules nor Git LFS files are fetched.'; fi
 
 top=$(cd "$CHECKOUT" && pwd -P)
-app=$(cd "$top/$ROOT_DIRECTORY" 2> /dev/null && pwd -P) || fail ROOT_DIRECTORY_NOT_FOUND "There is no directory $ROOT_DIRECTORY in this commit."
+app=$(cd "$top/${ROOT_DIRECTORY:-}" 2> /dev/null && pwd -P) || fail ROOT_DIRECTORY_NOT_FOUND "There is no directory $ROOT_DIRECTORY in this commit."
 case "$app/" in
   "$top"/*) ;;
   *) fail ROOT_DIRECTORY_NOT_FOUND "$ROOT_DIRECTORY leads out of the repository." ;;

@@ -1,7 +1,10 @@
 import type { Build, BuildPhase } from '@aws-sdk/client-codebuild';
 import { FailureCode, failureOfExitCode } from '../../src/contract/failure-codes';
 
-/** How a build ended, as CodeBuild tells it. Nothing that tenant code can write is asked. */
+/**
+ * How a build ended, as CodeBuild tells it. Tenant code can choose among the failure codes, by its exit status; it can neither make
+ * a failed build a success nor a build another one.
+ */
 export type BuildOutcome = 'running' | 'succeeded' | FailureCode;
 
 /** A process that was killed by signal 9 ends with 128 + 9; in a container that is the kernel's out-of-memory killer. */
@@ -19,7 +22,7 @@ export function outcomeOf(build: Build): BuildOutcome {
   switch (build.buildStatus) {
     case 'SUCCEEDED': return 'succeeded';
     case 'FAILED': return failureOfPhases(build.phases ?? []);
-    case 'TIMED_OUT': return 'TIMED_OUT';
+    case 'TIMED_OUT': return startedAtAll(build) ? 'TIMED_OUT' : 'CODEBUILD_FAULT';
     case 'STOPPED': return 'STOPPED';
     case 'FAULT': return 'CODEBUILD_FAULT';
     default: return 'running';
@@ -30,11 +33,18 @@ function failureOfPhases(phases: readonly BuildPhase[]): FailureCode {
   // The first failed phase is the cause; later ones fail because of it.
   const failed = phases.find((phase) => phase.phaseStatus !== undefined && !['SUCCEEDED', 'IN_PROGRESS', 'QUEUED'].includes(phase.phaseStatus));
   if (!failed) return 'CODEBUILD_FAULT';
-  if (failed.phaseStatus === 'TIMED_OUT') return 'TIMED_OUT';
   if (PHASES_BEFORE_BUILDSPEC.includes(failed.phaseType ?? '')) return 'CODEBUILD_FAULT';
+  if (failed.phaseStatus === 'TIMED_OUT') return 'TIMED_OUT';
+  // The kernel killed the container as a whole: "died because it was out of memory, or the Docker image is not supported".
+  if (failed.contexts?.some(({ statusCode }) => statusCode === 'SINGLE_BUILD_CONTAINER_DEAD')) return 'OUT_OF_MEMORY';
   const exitCode = exitCodeOf(failed);
   if (exitCode === KILLED) return 'OUT_OF_MEMORY';
   return failureOfExitCode(exitCode ?? 0) ?? FAILURE_OF_PHASE[failed.phaseType ?? ''] ?? 'CODEBUILD_FAULT';
+}
+
+/** A build can also wait so long for a machine that CodeBuild gives it up: that is not the app's slowness. */
+function startedAtAll({ phases = [] }: Build): boolean {
+  return !phases.some(({ phaseType = '', phaseStatus }) => phaseStatus === 'TIMED_OUT' && PHASES_BEFORE_BUILDSPEC.includes(phaseType));
 }
 
 /** "Error while executing command: bash … Reason: exit status 21" */

@@ -2,7 +2,7 @@ import { BatchGetBuildsCommand, Build } from '@aws-sdk/client-codebuild';
 import type { Context, EventBridgeEvent } from 'aws-lambda';
 import { outcomeOf } from './build-outcome';
 import { planPromotion, PromotionPlan } from './promotion-plan';
-import { StagingArea } from './staging-area';
+import { RefusedObjectError, StagingArea } from './staging-area';
 import { ID_PATTERN, COMMIT_SHA_PATTERN } from '../../src/contract/build-request';
 import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
 import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
@@ -18,7 +18,8 @@ import { emitStatusChanged } from '../shared/status-events';
 /**
  * Steps 7 to 9 of a build's way: a build has ended; its artifacts are promoted, the deployment's record says how it went, an event
  * tells the rest. The CodeBuild event only says which build: everything else is asked from CodeBuild, so that any other trigger
- * (a retry, a repair) gives the same result. Whatever fails here is thrown, and EventBridge's delivery is tried again.
+ * (a retry, a repair) gives the same result. Whatever fails here is thrown: Lambda tries an event three times, then it goes to the
+ * dead-letter queue for events.
  */
 
 const codeBuild = codeBuildClient();
@@ -33,10 +34,12 @@ export async function handler(event: EventBridgeEvent<string, { 'build-id': stri
   logger.addContext(context);
   const buildArn = event.detail['build-id'];
   logger.appendKeys({ buildArn });
-  const { builds } = await codeBuild.send(new BatchGetBuildsCommand({ ids: [buildArn] }));
+  // The API documents `<project>:<uuid>`, the event carries the ARN.
+  const { builds } = await codeBuild.send(new BatchGetBuildsCommand({ ids: [buildArn.replace(/^arn:[^/]*:build\//, '')] }));
   const build = builds?.[0];
-  if (!build || build.projectName !== buildProject) {
-    logger.warn('Ignored: this pipeline has no such build');
+  if (!build) throw new Error(`CodeBuild does not know build ${buildArn} yet, or any more`);
+  if (build.projectName !== buildProject) {
+    logger.warn('Ignored: the build belongs to another project');
     return;
   }
   await finalize(build);
@@ -44,10 +47,8 @@ export async function handler(event: EventBridgeEvent<string, { 'build-id': stri
 
 async function finalize(build: Build): Promise<void> {
   const outcome = outcomeOf(build);
-  if (outcome === 'running') {
-    logger.info('Ignored: the build has not ended');
-    return;
-  }
+  // The event says that it has ended: CodeBuild's answer is older than the event.
+  if (outcome === 'running') throw new Error(`CodeBuild still says that build ${build.id} is running`);
   const staging = new StagingArea(s3, artifactsBucket, stagingPrefix(build.arn!));
   const deployment = await deploymentOf(build);
   if (deployment) {
@@ -84,9 +85,11 @@ async function endDeployment(deployment: DeploymentRecord, build: Build, outcome
   let ended: DeploymentRecord | undefined = deployment;
   if (!TERMINAL_STATUSES.includes(deployment.status)) {
     ended = outcome === 'succeeded' ? await promoteAndSucceed(deployment, build, staging) : await fail(deployment, build, outcome);
+    // Somebody was first. It may have been this very write, whose answer got lost and which the SDK repeated: ask who it was.
+    ended ??= await store.get(deployment.deploymentId);
   }
   // Also for a deployment that had ended before: the earlier attempt may have died between the record and the event.
-  if (ended) {
+  if (ended && TERMINAL_STATUSES.includes(ended.status) && ended.buildId === build.id) {
     await emitStatusChanged(events, ended);
     logger.info('Deployment ended', { status: ended.status, failureCode: ended.failureCode });
   }
@@ -99,8 +102,14 @@ async function promoteAndSucceed(deployment: DeploymentRecord, build: Build, sta
     logger.error('What the build stored is not acceptable', { problem: plan.problem });
     return fail(deployment, build, 'ARTIFACTS_INVALID', `${failureMessage('ARTIFACTS_INVALID')} Reason: ${plan.problem}.`);
   }
-  await staging.promote(plan.promotions);
-  await staging.promote([plan.manifest]);
+  try {
+    await staging.promote(plan.promotions);
+    await staging.promote([plan.manifest]);
+  } catch (error) {
+    if (!(error instanceof RefusedObjectError)) throw error;
+    logger.error('S3 does not copy what the build stored', error);
+    return fail(deployment, build, 'ARTIFACTS_INVALID', `${failureMessage('ARTIFACTS_INVALID')} Reason: ${error.message}.`);
+  }
   return store.markSuccess(deploymentId, referenceTo(build), describeArtifacts(deployment, plan), new Date().toISOString());
 }
 

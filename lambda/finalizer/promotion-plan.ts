@@ -12,10 +12,15 @@ export interface StagedObject {
   /** Below the build's staging prefix, for example `static/_next/static/chunks/main.js`. */
   readonly name: string;
   readonly bytes: number;
+  readonly etag?: string;
+  /** As S3 lists it; a build can choose one that cannot be read, such as GLACIER. */
+  readonly storageClass?: string;
 }
 
 export interface Promotion {
   readonly name: string;
+  /** Of the object that was checked. */
+  readonly etag?: string;
   readonly targetKey: string;
   readonly contentType: string;
   readonly cacheControl?: string;
@@ -48,7 +53,8 @@ export function planPromotion(staged: readonly StagedObject[], projectId: string
   let manifest: Promotion | undefined;
   for (const object of staged) {
     if (object.bytes > MAX_OBJECT_BYTES) return refuse(`${JSON.stringify(object.name)} has ${object.bytes} bytes; at most ${MAX_OBJECT_BYTES} are accepted`);
-    const promotion = promote(object.name, projectId, commitSha);
+    if ((object.storageClass ?? 'STANDARD') !== 'STANDARD') return refuse(`${JSON.stringify(object.name)} has the storage class ${object.storageClass}`);
+    const promotion = promote(object, projectId, commitSha);
     if (!promotion) return refuse(`${JSON.stringify(object.name)} is not an object that a build may store`);
     if (object.name === `artifacts/${MANIFEST}`) manifest = promotion; else promotions.push(promotion);
   }
@@ -57,7 +63,7 @@ export function planPromotion(staged: readonly StagedObject[], projectId: string
   return { acceptable: true, promotions, manifest, totalBytes };
 }
 
-function promote(name: string, projectId: string, commitSha: string): Promotion | undefined {
+function promote({ name, etag }: StagedObject, projectId: string, commitSha: string): Promotion | undefined {
   if (!isPlainPath(name)) return undefined;
   const [root, ...rest] = name.split('/');
   const path = rest.join('/');
@@ -65,13 +71,14 @@ function promote(name: string, projectId: string, commitSha: string): Promotion 
   if (root === 'static') {
     return within({
       name,
+      etag,
       targetKey: staticPrefix(projectId, commitSha) + path,
       contentType: contentType(path.split('/').pop()!) || 'application/octet-stream',
       cacheControl: IMMUTABLE.test(path) ? 'public, max-age=31536000, immutable' : 'public, max-age=0, must-revalidate',
     });
   }
   if (root === 'artifacts' && isArtifact(path)) {
-    return within({ name, targetKey: artifactsPrefix(projectId, commitSha) + path, contentType: artifactType(path) });
+    return within({ name, etag, targetKey: artifactsPrefix(projectId, commitSha) + path, contentType: artifactType(path) });
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { CopyObjectCommand, DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { CopyObjectCommand, DeleteObjectCommand, DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { MAX_STAGED_OBJECTS, Promotion, StagedObject } from './promotion-plan';
 
 /** S3 answers a copy of a small object in some 50 ms; 50 at a time stay far below its 3,500 writes per second and prefix. */
@@ -6,6 +6,14 @@ const CONCURRENT_COPIES = 50;
 
 /** DeleteObjects takes at most 1,000 keys. */
 const DELETE_BATCH = 1_000;
+
+/** What XML 1.0 has no way to write. */
+const NOT_IN_XML = /[\p{Cc}\uFFFE\uFFFF]/u;
+
+/** S3's answers about an object as the build stored it (archived, encrypted with a key of its own, exchanged); trying again changes nothing. */
+const REFUSALS = new Set(['InvalidObjectState', 'InvalidRequest', 'PreconditionFailed']);
+
+export class RefusedObjectError extends Error {}
 
 /** What one build wrote below its staging prefix. */
 export class StagingArea {
@@ -15,8 +23,8 @@ export class StagingArea {
   public async list(): Promise<StagedObject[]> {
     const objects: StagedObject[] = [];
     for await (const page of paginateListObjectsV2({ client: this.s3 }, { Bucket: this.bucket, Prefix: this.prefix })) {
-      for (const { Key, Size } of page.Contents ?? []) {
-        objects.push({ name: Key!.slice(this.prefix.length), bytes: Size ?? 0 });
+      for (const { Key, Size, ETag, StorageClass } of page.Contents ?? []) {
+        objects.push({ name: Key!.slice(this.prefix.length), bytes: Size ?? 0, etag: ETag, storageClass: StorageClass });
       }
       if (objects.length > MAX_STAGED_OBJECTS) break;
     }
@@ -36,8 +44,13 @@ export class StagingArea {
   public async remove(): Promise<void> {
     for await (const page of paginateListObjectsV2({ client: this.s3, pageSize: DELETE_BATCH }, { Bucket: this.bucket, Prefix: this.prefix })) {
       if (!page.Contents?.length) continue;
+      const keys = page.Contents.map(({ Key }) => Key!);
+      // XML, which DeleteObjects sends, cannot carry every character that a key may have; a URL can.
+      for (const Key of keys.filter((key) => NOT_IN_XML.test(key))) await this.s3.send(new DeleteObjectCommand({ Bucket: this.bucket, Key }));
+      const others = keys.filter((key) => !NOT_IN_XML.test(key));
+      if (!others.length) continue;
       const { Errors = [] } = await this.s3.send(new DeleteObjectsCommand({
-        Bucket: this.bucket, Delete: { Objects: page.Contents.map(({ Key }) => ({ Key })), Quiet: true },
+        Bucket: this.bucket, Delete: { Objects: others.map((Key) => ({ Key })), Quiet: true },
       }));
       // S3 answers 200 even if it has removed nothing.
       if (Errors.length) throw new Error(`${Errors.length} staged objects were not removed, ${Errors[0].Key} for one: ${Errors[0].Code} ${Errors[0].Message}`);
@@ -46,15 +59,23 @@ export class StagingArea {
 
   private async copy(promotion: Promotion): Promise<void> {
     const source = this.prefix + promotion.name;
-    await this.s3.send(new CopyObjectCommand({
+    const command = new CopyObjectCommand({
       Bucket: this.bucket,
       Key: promotion.targetKey,
       CopySource: `${this.bucket}/${source.split('/').map(encodeURIComponent).join('/')}`,
+      // The object that was checked, not what a build's credentials may have put in its place since.
+      CopySourceIfMatch: promotion.etag,
       // Metadata and tags of the source are the tenant's; REPLACE takes neither over, and needs no right to read tags.
       MetadataDirective: 'REPLACE',
       TaggingDirective: 'REPLACE',
       ContentType: promotion.contentType,
       CacheControl: promotion.cacheControl,
-    }));
+    });
+    try {
+      await this.s3.send(command);
+    } catch (error) {
+      const { name } = error as Error;
+      throw REFUSALS.has(name) ? new RefusedObjectError(`${JSON.stringify(promotion.name)} cannot be copied: ${name}`) : error;
+    }
   }
 }

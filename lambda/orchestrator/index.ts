@@ -4,7 +4,7 @@ import { ChangeMessageVisibilityCommand } from '@aws-sdk/client-sqs';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { decideRetry } from './start-failure';
 import type { BuildRequest } from '../../src/contract/build-request';
-import type { DeploymentRecord } from '../../src/contract/deployment';
+import { DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
 import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { codeBuildClient, dynamoDbClient, eventBridgeClient, sqsClient } from '../shared/aws-clients';
@@ -37,6 +37,8 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
     context,
     // A failed message is an answer, not an error of the function: it must not slow the event source down.
     throwOnFullBatchFailure: false,
+    // One after the other: the logger's keys are those of the message in hand.
+    processInParallel: false,
   });
 }
 
@@ -61,9 +63,11 @@ async function handleMessage(message: SQSRecord, context: Context): Promise<void
     await startBuild(message, request, claimExpiresAt);
   } catch (error) {
     if (!(error instanceof HandledFailure)) {
-      // DynamoDB or SQS did not answer. The message comes back by itself, but not only after the queue's whole visibility timeout.
+      // DynamoDB did not answer. The message comes back, not only after the queue's whole visibility timeout, but not before the claim
+      // that this invocation may hold has expired either: until then nobody could do anything.
       logger.error('Build request could not be processed; it will be delivered again', error as Error);
-      await delayNextDelivery(message, decideRetry({ errorName: '', receiveCount: receiveCount(message), maxReceiveCount }).visibilitySeconds);
+      const { visibilitySeconds } = decideRetry({ errorName: '', receiveCount: receiveCount(message), maxReceiveCount });
+      await delayNextDelivery(message, Math.max(visibilitySeconds, Math.ceil(context.getRemainingTimeInMillis() / 1000) + 1));
     }
     throw error;
   }
@@ -80,11 +84,12 @@ async function startBuild(message: SQSRecord, request: BuildRequest, claimExpire
     }));
     build = { buildId: started!.id!, buildStartedAt: (started!.startTime ?? new Date()).toISOString(), logsUrl: buildLogsUrl(started!.arn!) };
   } catch (error) {
-    const { name, message: reason } = error as Error;
+    const { name } = error as Error;
     logger.warn('Build was not started', { error: error as Error });
     const { visibilitySeconds, lastDelivery } = decideRetry({ errorName: name, receiveCount: receiveCount(message), maxReceiveCount });
     if (lastDelivery) {
-      await fail(message, request, 'START_FAILED', `${failureMessage('START_FAILED')} CodeBuild said: ${name}: ${reason.slice(0, 300)}`);
+      // Only the error's name: its text may hold account id and role, and the sentence is for tenants too. The log has it all.
+      await fail(message, request, 'START_FAILED', `${failureMessage('START_FAILED')} CodeBuild answered ${name}.`);
     } else {
       await store.releaseClaim(request.deploymentId, claimExpiresAt);
     }
@@ -98,15 +103,20 @@ async function startBuild(message: SQSRecord, request: BuildRequest, claimExpire
 }
 
 function buildEnvironment(request: BuildRequest) {
-  return (Object.keys(BUILD_ENV) as (keyof typeof BUILD_ENV)[]).map((field) => ({ name: BUILD_ENV[field], value: request[field] ?? '', type: 'PLAINTEXT' as const }));
+  return (Object.keys(BUILD_ENV) as (keyof typeof BUILD_ENV)[]).flatMap((field) => {
+    const value = request[field];
+    return value === undefined ? [] : [{ name: BUILD_ENV[field], value, type: 'PLAINTEXT' as const }];
+  });
 }
 
 /** The claim was refused: mostly because the work is done or being done. Returning deletes the message, throwing keeps it. */
 async function explainUnclaimed(message: SQSRecord, request: BuildRequest, now: number): Promise<void> {
   const record = await store.get(request.deploymentId);
-  if (record && (record.projectId !== request.projectId || record.commitSha !== request.commitSha)) {
+  if (record && isAnother(record, request)) {
     // Not ours to fail: the record belongs to another request, which may be a good one.
-    logger.error('Deployment id is already taken by another project or commit; the request goes to the dead-letter queue', { taken: record });
+    logger.error('Deployment id is already taken by another project or commit; the request goes to the dead-letter queue', {
+      takenBy: { projectId: record.projectId, commitSha: record.commitSha },
+    });
     await delayNextDelivery(message, 1);
     throw new HandledFailure('deployment id is taken');
   }
@@ -115,7 +125,15 @@ async function explainUnclaimed(message: SQSRecord, request: BuildRequest, now: 
     await delayNextDelivery(message, Math.max(1, (record.claimExpiresAt ?? now) - now + 1));
     throw new HandledFailure('claimed by another invocation');
   }
-  logger.info('Nothing to do: the deployment was started before', { status: record?.status });
+  if (record && (record.status === 'building' || TERMINAL_STATUSES.includes(record.status))) {
+    logger.info('Nothing to do: the deployment was started before', { status: record.status });
+    return;
+  }
+  throw new Error(`The record of deployment ${request.deploymentId} ${record ? `has the unknown status "${record.status}"` : 'has just been removed'}`);
+}
+
+function isAnother(record: Partial<DeploymentRecord>, request: BuildRequest): boolean {
+  return (['projectId', 'commitSha'] as const).some((field) => record[field] !== undefined && record[field] !== request[field]);
 }
 
 async function rejectRequest(message: SQSRecord, readable: Partial<BuildRequest>, problem: string): Promise<void> {

@@ -37,8 +37,10 @@ export class DeploymentStore {
     return this.update(deploymentId, {
       set: { ...fields, status: 'queued', claimExpiresAt: claim.claimExpiresAt },
       setIfAbsent: { createdAt: claim.createdAt },
-      condition: `attribute_not_exists(${DEPLOYMENTS_PARTITION_KEY}) OR (#status = :queued AND #projectId = :projectId AND #commitSha = :commitSha`
-        + ' AND (attribute_not_exists(#claimExpiresAt) OR #claimExpiresAt <= :now))',
+      // A record that a producer wrote may lack any of these; what is there must not be another deployment's.
+      condition: '(attribute_not_exists(#status) OR #status = :queued)'
+        + ' AND (attribute_not_exists(#projectId) OR #projectId = :projectId) AND (attribute_not_exists(#commitSha) OR #commitSha = :commitSha)'
+        + ' AND (attribute_not_exists(#claimExpiresAt) OR #claimExpiresAt <= :now)',
       values: { queued: 'queued', now: claim.now },
     });
   }
@@ -75,7 +77,7 @@ export class DeploymentStore {
       set: { status: 'failed', completedAt: at.completedAt, ...failure },
       setIfAbsent: { createdAt: at.createdAt, ...fields },
       remove: ['claimExpiresAt'],
-      condition: `attribute_not_exists(${DEPLOYMENTS_PARTITION_KEY}) OR (#status = :queued${sameDeployment})`,
+      condition: `(attribute_not_exists(#status) OR #status = :queued)${sameDeployment}`,
       values: { queued: 'queued' },
     });
   }

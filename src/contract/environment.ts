@@ -16,7 +16,7 @@ export const PROJECT_ENV = {
   artifactsBucket: 'ARTIFACTS_BUCKET_NAME',
   /** Major version of Node.js, read by the buildspec's runtime-versions. */
   nodeVersion: 'NODE_VERSION',
-  /** Version of @opennextjs/aws; empty: chosen to fit the app's Next.js version. */
+  /** Version of @opennextjs/aws; not set: chosen to fit the app's Next.js version. */
   openNextVersion: 'OPEN_NEXT_VERSION',
 } as const;
 
@@ -27,14 +27,17 @@ export const BUILD_ENV = {
   commitSha: 'COMMIT_SHA',
   repoUrl: 'REPO_URL',
   branch: 'BRANCH',
-  /** Empty: the repository's root. */
+  /** Not set: the repository's root. */
   rootDirectory: 'ROOT_DIRECTORY',
 } as const;
+
+/** What the steps of the buildspec set for each other. */
+const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VERSION'];
 
 /** Names that the platform's own build environment must not set: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
 export const RESERVED_BUILD_ENVIRONMENT: readonly RegExp[] = [
   /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
   /^(AWS_|CODEBUILD_|GIT_|EXIT_)/,
   /^npm_config_/i,
-  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), 'STEPS', 'STATE'].join('|')})$`),
+  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...STEP_VARIABLES].join('|')})$`),
 ];

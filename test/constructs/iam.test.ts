@@ -29,6 +29,8 @@ function readable(value: unknown): string {
   throw new Error(`${intrinsic} in a policy`);
 }
 
+const THROUGH_S3 = JSON.stringify({ StringLike: { 'kms:ViaService': { 'Fn::Join': ['', ['s3.*.', { Ref: 'AWS::URLSuffix' }]] } } });
+
 const OWN_ROLES = ['TestBuildsBuildRole', 'BuildsBuildRole', 'BuildsOrchestratorRole', 'BuildsFinalizerRole'];
 
 test('with a bucket and a table of this app: what each role may do, and nothing else', () => {
@@ -61,7 +63,7 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
 test('with imported ones that have keys: also the use of the keys', () => {
   const { template } = synthesize(importedWithKeys);
   const byRole = rights(template);
-  const bucketKey = 'kms:GenerateDataKey kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/bucket-key';
+  const bucketKey = `kms:GenerateDataKey kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/bucket-key if ${THROUGH_S3}`;
   const tableKey = 'kms:Decrypt kms:Encrypt kms:ReEncrypt* kms:GenerateDataKey* on arn:aws:kms:eu-central-1:111122223333:key/table-key';
   expect(byRole.BuildsBuildRole).toEqual([
     's3:PutObject s3:AbortMultipartUpload on s3:::company-artifacts/staging/${codebuild:buildArn}/*',
@@ -81,7 +83,12 @@ test('with keys of this app: a key\'s policy leaves the decision to the roles\' 
     artifactsBucket: new s3.Bucket(stack, 'Artifacts', { encryptionKey: key }),
     deploymentsTable: new dynamodb.Table(stack, 'Deployments', { partitionKey: { name: 'deploymentId', type: dynamodb.AttributeType.STRING }, encryptionKey: key }),
   });
-  expect(rights(Template.fromStack(stack)).BuildsBuildRole).toContain('kms:GenerateDataKey kms:Decrypt on <Key>');
+  expect(rights(Template.fromStack(stack)).BuildsBuildRole).toContain(`kms:GenerateDataKey kms:Decrypt on <Key> if ${THROUGH_S3}`);
+});
+
+test('with a key for the queues: the finalizer can use it for its dead-letter queue', () => {
+  const { template } = synthesize((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
+  expect(rights(template).BuildsFinalizerRole).toContain('kms:GenerateDataKey kms:Decrypt on <Key>');
 });
 
 test('no role of the pipeline has a managed policy, or any right on everything', () => {

@@ -61,6 +61,7 @@ describe('defaults', () => {
   test('the orchestrator takes one message at a time and answers for each', () => {
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       BatchSize: 1,
+      ScalingConfig: { MaximumConcurrency: 5 },
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       EventSourceArn: { 'Fn::GetAtt': [idOf(pipeline.queue), 'Arn'] },
       FunctionName: { Ref: idOf(pipeline.orchestrator) },
@@ -127,6 +128,7 @@ describe('options', () => {
       messageRetention: Duration.days(4),
       maxReceiveCount: 5,
       batchSize: 10,
+      maxConcurrency: 2,
       buildImage: codebuild.LinuxArmBuildImage.fromCodeBuildImageId('aws/codebuild/amazonlinux-aarch64-standard:3.0'),
       computeType: codebuild.ComputeType.LARGE,
       buildTimeout: Duration.hours(1),
@@ -141,7 +143,7 @@ describe('options', () => {
       removalPolicy: RemovalPolicy.DESTROY,
     }));
     template.hasResourceProperties('AWS::SQS::Queue', { VisibilityTimeout: 600, MessageRetentionPeriod: 345600, RedrivePolicy: Match.objectLike({ maxReceiveCount: 5 }) });
-    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { BatchSize: 10 });
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { BatchSize: 10, ScalingConfig: { MaximumConcurrency: 2 } });
     template.hasResourceProperties('AWS::CodeBuild::Project', {
       TimeoutInMinutes: 60,
       VpcConfig: Match.objectLike({ VpcId: { Ref: Match.stringLikeRegexp('Vpc') } }),

@@ -2,6 +2,8 @@ import { App, CfnParameter, Duration, Lazy, Stack, Token } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { NextjsBuildPipelineProps } from '../../src';
 import { pipelineStack } from '../support/stacks';
 
@@ -41,6 +43,7 @@ test.each([
   ['a visibility timeout of 13 hours', { visibilityTimeout: Duration.hours(13) }, 'at most 12 hours'],
   ['no receives at all', { maxReceiveCount: 0 }, 'maxReceiveCount must be a whole number between 1 and 1000; got 0'],
   ['half a message', { batchSize: 0.5 }, 'batchSize must be a whole number between 1 and 10'],
+  ['one invocation at a time', { maxConcurrency: 1 }, 'maxConcurrency must be a whole number between 2 and 1000'],
   ['Lambda compute', { computeType: codebuild.ComputeType.LAMBDA_4GB }, 'Lambda compute ends after 15 minutes'],
   ['the smallest compute type', { computeType: 'BUILD_GENERAL1_NANO' as codebuild.ComputeType }, 'too small for next build'],
   ['a full Node.js version', { nodeVersion: '22.1.0' }, 'must be a major version'],
@@ -53,8 +56,19 @@ test.each([
 });
 
 test.each(['PATH', 'HOME', 'BASH_ENV', 'LD_PRELOAD', 'NODE_OPTIONS', 'NODE_ENV', 'GIT_SSH_COMMAND', 'AWS_PROFILE', 'CODEBUILD_SRC_DIR', 'npm_config_registry', 'NPM_CONFIG_IGNORE_SCRIPTS',
-  'COMMIT_SHA', 'REPO_URL', 'DEPLOYMENT_ID', 'ARTIFACTS_BUCKET_NAME', 'NODE_VERSION'])('the build environment cannot set %s', (name) => {
+  'STEPS', 'CI', 'SHARP_VERSION', 'COMMIT_SHA', 'REPO_URL', 'DEPLOYMENT_ID', 'ARTIFACTS_BUCKET_NAME', 'NODE_VERSION'])('the build environment cannot set %s', (name) => {
   expect(creating({ buildEnvironment: { [name]: 'x' } })).toThrow(`'${name}' is reserved`);
+});
+
+test('an image that needs a secret is refused, because the code being built would have it too', () => {
+  expect(creating((stack) => ({
+    buildImage: codebuild.LinuxBuildImage.fromDockerRegistry('registry.example.com/image', { secretsManagerCredentials: Secret.fromSecretNameV2(stack, 'Secret', 'registry') }),
+  }))).toThrow('buildImage must not need credentials from Secrets Manager');
+});
+
+test('an imported bucket comes with advice about its lifecycle', () => {
+  const { stack } = pipelineStack((scope) => ({ artifactsBucket: Bucket.fromBucketName(scope, 'Imported', 'company-artifacts') }));
+  Annotations.fromStack(stack).hasInfo('/Test/Builds', Match.stringLikeRegexp('expires "staging/" after 14 days'));
 });
 
 test('a visibility timeout below six times the function\'s gets a warning', () => {

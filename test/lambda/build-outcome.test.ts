@@ -42,6 +42,11 @@ test('what fails before the buildspec starts is not the app\'s fault', () => {
   expect(outcomeOf({ buildStatus: 'FAILED' })).toBe('CODEBUILD_FAULT');
 });
 
-test('a queue timeout inside CodeBuild is a timeout', () => {
-  expect(outcomeOf({ buildStatus: 'FAILED', phases: [{ phaseType: 'QUEUED', phaseStatus: 'TIMED_OUT' }] })).toBe('TIMED_OUT');
+test.each(['FAILED', 'TIMED_OUT'] as const)('a build that waited too long for a machine (%s) is not a slow app', (buildStatus) => {
+  expect(outcomeOf({ buildStatus, phases: [{ phaseType: 'SUBMITTED', phaseStatus: 'SUCCEEDED' }, { phaseType: 'QUEUED', phaseStatus: 'TIMED_OUT' }] })).toBe('CODEBUILD_FAULT');
+});
+
+test('a container that was killed as a whole ran out of memory', () => {
+  expect(outcomeOf({ buildStatus: 'FAILED', phases: [{ phaseType: 'BUILD', phaseStatus: 'FAILED', contexts: [{ statusCode: 'SINGLE_BUILD_CONTAINER_DEAD', message: 'Build container found dead' }] }] }))
+    .toBe('OUT_OF_MEMORY');
 });

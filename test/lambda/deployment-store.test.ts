@@ -39,6 +39,18 @@ describe('claiming a deployment', () => {
     expect(await claim(1000)).toMatchObject({ status: 'queued', createdAt: '2026-11-22T11:00:00.000Z', userId: 'u-1' });
   });
 
+  test.each([{}, { status: 'queued' }, { projectId: 'project-1' }])('completes a record that the producer only began: %j', async (begun) => {
+    await table.client.send(new PutCommand({ TableName: table.tableName, Item: { deploymentId: request.deploymentId, userId: 'u-1', ...begun } }));
+    expect(await claim(1000)).toMatchObject({ ...request, status: 'queued', userId: 'u-1', createdAt: CREATED });
+  });
+
+  test('leaves a record alone whose status it does not know', async () => {
+    const item = { ...request, status: 'QUEUED' };
+    await table.client.send(new PutCommand({ TableName: table.tableName, Item: item }));
+    expect(await claim(1000)).toBeUndefined();
+    expect(await store.get(request.deploymentId)).toEqual(item);
+  });
+
   test('one of many at the same time gets it', async () => {
     const claims = await Promise.all(Array.from({ length: 50 }, () => claim(1000)));
     expect(claims.filter((record) => record !== undefined)).toHaveLength(1);

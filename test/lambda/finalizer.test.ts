@@ -71,7 +71,7 @@ function answer(change: Partial<Build>, environment: Record<string, string> = { 
   const environmentVariables = Object.entries(environment).map(([name, value]) => ({ name, value }));
   const build = { id: `builds:${id}`, arn: arn(), projectName: 'builds', buildStatus: 'SUCCEEDED', startTime: new Date('2026-11-22T12:01:00.000Z') } as const;
   codeBuild.reset();
-  codeBuild.on(BatchGetBuildsCommand, { ids: [arn()] })
+  codeBuild.on(BatchGetBuildsCommand, { ids: [`builds:${id}`] })
     .resolves({ builds: [{ ...build, environment: { environmentVariables, type: undefined, image: undefined, computeType: undefined }, ...change }] });
 }
 
@@ -238,17 +238,28 @@ test('CodeBuild is unavailable: thrown, nothing is decided', async () => {
   expect(await staged()).toBe(STAGED.length);
 });
 
-describe('a build that is none of this pipeline', () => {
+test('a build of another project: nothing is touched, its objects included', async () => {
+  answer({ projectName: 'somebody-elses' });
+  await deliver();
+  await expectUntouched();
+  expect(await staged()).toBe(STAGED.length);
+});
+
+describe('CodeBuild answers with less than the event says: thrown, so that the event is delivered again, and nothing is touched', () => {
   test.each<[string, () => unknown]>([
-    ['CodeBuild does not know it', () => codeBuild.on(BatchGetBuildsCommand).resolves({ builds: [], buildsNotFound: [arn()] })],
-    ['CodeBuild says nothing', () => codeBuild.on(BatchGetBuildsCommand).resolves({})],
-    ['it is of another project', () => answer({ projectName: 'somebody-elses' })],
-  ])('%s: nothing is touched, its objects included', async (_, prepare) => {
+    ['it does not know the build', () => codeBuild.on(BatchGetBuildsCommand).resolves({ builds: [], buildsNotFound: [arn()] })],
+    ['it says nothing', () => codeBuild.on(BatchGetBuildsCommand).resolves({})],
+    ['the build still runs', () => answer({ buildStatus: 'IN_PROGRESS' })],
+  ])('%s', async (_, prepare) => {
     codeBuild.reset();
     prepare();
-    await deliver();
+    await expect(deliver()).rejects.toThrow(/does not know build|still says that build/);
     await expectUntouched();
     expect(await staged()).toBe(STAGED.length);
+
+    answer({});
+    await deliver();
+    await expectSuccess();
   });
 });
 
@@ -264,13 +275,40 @@ describe('a build that its deployment does not count with', () => {
     await expectUntouched(recordBefore(change));
     expect(await staged()).toBe(0);
   });
+});
 
-  test('CodeBuild says that it still runs: nothing is touched', async () => {
-    answer({ buildStatus: 'IN_PROGRESS' });
-    await deliver();
-    await expectUntouched();
-    expect(await staged()).toBe(STAGED.length);
+test('a success whose answer got lost on the way is announced all the same', async () => {
+  const markSuccess = DeploymentStore.prototype.markSuccess;
+  jest.spyOn(DeploymentStore.prototype, 'markSuccess').mockImplementationOnce(async function (this: DeploymentStore, ...args) {
+    await markSuccess.apply(this, args); // written; the SDK repeats the call, and its condition does not hold any more
+    return markSuccess.apply(this, args);
   });
+  await deliver();
+  await expectSuccess();
+  expect(announced()).toEqual([expect.objectContaining({ status: 'success' })]);
+});
+
+describe('what S3 refuses to copy is the build\'s doing: ARTIFACTS_INVALID, and not tried again', () => {
+  test('an object that was exchanged after it was checked', async () => {
+    const send = S3Client.prototype.send;
+    jest.spyOn(S3Client.prototype, 'send').mockImplementation(async function (this: S3Client, command: never) {
+      const { input, constructor } = command as { input: { CopySource?: string }; constructor: { name: string } };
+      if (constructor.name === 'CopyObjectCommand' && input.CopySource!.endsWith('static/b.txt')) {
+        throw error('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold');
+      }
+      return (send as (this: S3Client, command: never) => unknown).call(this, command);
+    } as never);
+    await deliver();
+    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID', failureMessage: expect.stringContaining('"static/b.txt" cannot be copied: PreconditionFailed') });
+    expect(await staged()).toBe(0);
+  });
+});
+
+test('keys that XML cannot carry are removed too', async () => {
+  await stage(['static/a\u0001b', 'static/\ufffe']);
+  await deliver();
+  expect(await record()).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID' });
+  expect(await staged()).toBe(0);
 });
 
 test.each([{ projectId: '../other' }, { projectId: 'a/b' }, { commitSha: 'main' }])('a record whose ids were changed to %j is no place to write to', async (change) => {

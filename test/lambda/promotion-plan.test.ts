@@ -47,6 +47,19 @@ test.each([
   expect(plan(name)).toMatchObject({ acceptable: false });
 });
 
+test('what is copied is what was checked', () => {
+  const staged = COMPLETE.map((object) => ({ ...object, etag: `"${object.name}"` }));
+  const result = planPromotion(staged, 'project-1', COMMIT_SHA);
+  expect(result).toMatchObject({ acceptable: true, manifest: { etag: '"artifacts/manifest.json"' } });
+  expect(result.acceptable && result.promotions.map(({ etag }) => etag)).toEqual(['"artifacts/lambda.zip"', '"artifacts/open-next.output.json"']);
+});
+
+test('an archived object, which nobody could copy, is not accepted', () => {
+  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'GLACIER' }], 'project-1', COMMIT_SHA))
+    .toEqual({ acceptable: false, problem: '"static/x" has the storage class GLACIER' });
+  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'STANDARD' }], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: true });
+});
+
 test('floods are not accepted', () => {
   expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: MAX_OBJECT_BYTES + 1 }], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
   const many = Array.from({ length: MAX_STAGED_OBJECTS }, (_, index) => ({ name: `static/${index}`, bytes: 1 }));
