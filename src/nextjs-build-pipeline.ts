@@ -18,7 +18,8 @@ import { handlerFunction } from './handler-function';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { expireStaging } from './staging-lifecycle';
 import {
-  checkBatchSize, checkBuildEnvironment, checkBuildImage, checkBuildTimeout, checkComputeType, checkDeploymentsTable, checkMaxConcurrency, checkMaxReceiveCount, checkNodeVersion,
+  checkBatchSize, checkBuildEnvironment, checkBuildImage, checkBuildTimeout, checkComputeType, checkDeploymentsTable, checkMaxConcurrency,
+  checkMaxReceiveCount, checkNodeVersion,
   checkOpenNextVersion, checkVisibilityTimeout,
 } from './validation';
 

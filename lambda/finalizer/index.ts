@@ -34,6 +34,15 @@ export async function handler(event: EventBridgeEvent<string, { 'build-id': stri
   logger.addContext(context);
   const buildArn = event.detail['build-id'];
   logger.appendKeys({ buildArn });
+  try {
+    await finalizeByArn(buildArn);
+  } catch (error) {
+    logger.error('The end of this build could not be dealt with; Lambda tries again', error as Error);
+    throw error;
+  }
+}
+
+async function finalizeByArn(buildArn: string): Promise<void> {
   // The API documents `<project>:<uuid>`, the event carries the ARN.
   const { builds } = await codeBuild.send(new BatchGetBuildsCommand({ ids: [buildArn.replace(/^arn:[^/]*:build\//, '')] }));
   const build = builds?.[0];

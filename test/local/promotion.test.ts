@@ -259,7 +259,7 @@ describe('a build that did not get to its end', () => {
   }, 90_000);
 });
 
-test('an event of a build that is still running is ignored: CodeBuild is asked, not the event', async () => {
+test('an event of a build that is still running ends nothing: CodeBuild is asked, not the event', async () => {
   await prepare('running', COMPLETE, `${STORE}\ntouch "$SCRIPTS/is-running"\nwhile [ ! -f "$SCRIPTS/go-on" ]; do sleep 0.1; done`);
   await pipeline.pipeline.send(buildRequest({ deploymentId: 'running', projectId: 'running' }));
   await until('the build runs', () => existsSync(path.join(scripts, 'is-running')));
@@ -268,7 +268,7 @@ test('an event of a build that is still running is ignored: CodeBuild is asked, 
 
   tellOfBuild(buildArn, 'SUCCEEDED');
 
-  await until('the finalizer has looked', () => pipeline.logs.some((line) => line.buildArn === buildArn && line.message.includes('has not ended')));
+  await until('the finalizer has looked', () => pipeline.logs.some((line) => line.buildArn === buildArn && line.message.includes('could not be dealt with')));
   expect(await pipeline.record('running')).toEqual(building);
   expect(await promoted('running')).toEqual([]);
   await writeFile(path.join(scripts, 'go-on'), '');
