@@ -39,14 +39,16 @@ export interface NextjsBuildPipelineProps {
   readonly visibilityTimeout?: Duration;
 
   /**
-   * How long SQS keeps a message, in the queue and in the dead-letter queues: at most 14 days.
+   * How long SQS keeps a message, in the queue and in the dead-letter queues: at most 14 days. So long a request may also wait for
+   * CodeBuild's capacity.
    *
    * @default Duration.days(14)
    */
   readonly messageRetention?: Duration;
 
   /**
-   * How often a request is tried before it goes to the dead-letter queue. Its deployment is then failed.
+   * How often a request is tried before it goes to the dead-letter queue; its deployment is then failed. Waiting for capacity does
+   * not count.
    *
    * @default 3
    */

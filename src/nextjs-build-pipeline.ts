@@ -23,6 +23,9 @@ import {
   checkOpenNextVersion, checkVisibilityTimeout,
 } from './validation';
 
+/** 14 days is also the longest that SQS keeps a message. */
+const messageRetention = (props: NextjsBuildPipelineProps) => props.messageRetention ?? Duration.days(14);
+
 /** A StartBuild, three writes and their retries: seconds. The rest is for a service that answers slowly. */
 const ORCHESTRATOR_TIMEOUT = Duration.seconds(60);
 
@@ -125,8 +128,7 @@ export class NextjsBuildPipeline extends Construct {
       enforceSSL: true,
       encryption: props.encryptionKey ? sqs.QueueEncryption.KMS : sqs.QueueEncryption.SQS_MANAGED,
       encryptionMasterKey: props.encryptionKey,
-      // 14 days is also the longest that SQS keeps a message.
-      retentionPeriod: props.messageRetention ?? Duration.days(14),
+      retentionPeriod: messageRetention(props),
       removalPolicy: props.removalPolicy ?? RemovalPolicy.DESTROY,
       ...options,
     });
@@ -228,6 +230,7 @@ export class NextjsBuildPipeline extends Construct {
         [HANDLER_ENV.buildProject]: this.project.projectName,
         [HANDLER_ENV.buildQueueUrl]: this.queue.queueUrl,
         [HANDLER_ENV.maxReceiveCount]: String(this.queue.deadLetterQueue!.maxReceiveCount),
+        [HANDLER_ENV.messageRetentionSeconds]: String(messageRetention(props).toSeconds()),
       },
       logGroup: this.orchestratorLogGroup,
       permissionsBoundary: props.permissionsBoundary,
@@ -236,6 +239,8 @@ export class NextjsBuildPipeline extends Construct {
     this.grantDeploymentRecords(props.deploymentsTable, orchestrator);
     this.grantStatusEvents(orchestrator);
     this.grantOnProject(orchestrator, 'codebuild:StartBuild');
+    // A request that finds no capacity is put back as a copy.
+    this.queue.grantSendMessages(orchestrator);
     return orchestrator;
   }
 

@@ -1,9 +1,9 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { StartBuildCommand } from '@aws-sdk/client-codebuild';
-import { ChangeMessageVisibilityCommand } from '@aws-sdk/client-sqs';
+import { ChangeMessageVisibilityCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { decideRetry } from './start-failure';
-import type { BuildRequest } from '../../src/contract/build-request';
+import { decideStartFailure, NO_USE_WAITING_SECONDS, retrySeconds } from './start-failure';
+import { BuildRequest, REQUEUE_ATTRIBUTES } from '../../src/contract/build-request';
 import { DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
 import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
@@ -27,6 +27,7 @@ const store = new DeploymentStore(dynamoDbClient(), requiredEnv(HANDLER_ENV.depl
 const buildProject = requiredEnv(HANDLER_ENV.buildProject);
 const buildQueueUrl = requiredEnv(HANDLER_ENV.buildQueueUrl);
 const maxReceiveCount = Number(requiredEnv(HANDLER_ENV.maxReceiveCount));
+const retentionSeconds = Number(requiredEnv(HANDLER_ENV.messageRetentionSeconds));
 
 /** Thrown for a failure that has been dealt with: the message stays in the queue, with the visibility it was given. */
 class HandledFailure extends Error {}
@@ -66,8 +67,7 @@ async function handleMessage(message: SQSRecord, context: Context): Promise<void
       // DynamoDB did not answer. The message comes back, not only after the queue's whole visibility timeout, but not before the claim
       // that this invocation may hold has expired either: until then nobody could do anything.
       logger.error('Build request could not be processed; it will be delivered again', error as Error);
-      const { visibilitySeconds } = decideRetry({ errorName: '', receiveCount: receiveCount(message), maxReceiveCount });
-      await delayNextDelivery(message, Math.max(visibilitySeconds, Math.ceil(context.getRemainingTimeInMillis() / 1000) + 1));
+      await delayNextDelivery(message, Math.max(retrySeconds(receiveCount(message)), Math.ceil(context.getRemainingTimeInMillis() / 1000) + 1));
     }
     throw error;
   }
@@ -84,22 +84,49 @@ async function startBuild(message: SQSRecord, request: BuildRequest, claimExpire
     }));
     build = { buildId: started!.id!, buildStartedAt: (started!.startTime ?? new Date()).toISOString(), logsUrl: buildLogsUrl(started!.arn!) };
   } catch (error) {
-    const { name } = error as Error;
     logger.warn('Build was not started', { error: error as Error });
-    const { visibilitySeconds, lastDelivery } = decideRetry({ errorName: name, receiveCount: receiveCount(message), maxReceiveCount });
-    if (lastDelivery) {
-      // Only the error's name: its text may hold account id and role, and the sentence is for tenants too. The log has it all.
-      await fail(message, request, 'START_FAILED', `${failureMessage('START_FAILED')} CodeBuild answered ${name}.`);
-    } else {
-      await store.releaseClaim(request.deploymentId, claimExpiresAt);
-    }
-    await delayNextDelivery(message, visibilitySeconds);
-    throw new HandledFailure(`build not started: ${name}`);
+    return dealWithStartFailure(message, request, claimExpiresAt, (error as Error).name);
   }
   logger.appendKeys({ buildId: build.buildId });
   logger.info('Build started');
   const record = await store.markBuilding(request.deploymentId, build);
   if (record) await announce(record);
+}
+
+async function dealWithStartFailure(message: SQSRecord, request: BuildRequest, claimExpiresAt: number, errorName: string): Promise<void> {
+  const requeues = attribute(message, REQUEUE_ATTRIBUTES.requeues, 0);
+  const firstSentAt = attribute(message, REQUEUE_ATTRIBUTES.firstSentAt, Number(message.attributes.SentTimestamp));
+  const waitedSeconds = (Date.now() - firstSentAt) / 1000;
+  const decision = decideStartFailure({ errorName, receiveCount: receiveCount(message), maxReceiveCount, requeues, waitedSeconds, retentionSeconds });
+  if (decision.action === 'fail') {
+    // Only the error's name: its text may hold account id and role, and the sentence is for tenants too. The log has it all.
+    await fail(message, request, 'START_FAILED', `${failureMessage('START_FAILED')} CodeBuild answered ${errorName}.`);
+  } else {
+    await store.releaseClaim(request.deploymentId, claimExpiresAt);
+  }
+  if (decision.action === 'requeue') {
+    await sqs.send(new SendMessageCommand({
+      QueueUrl: buildQueueUrl,
+      MessageBody: message.body,
+      MessageGroupId: message.attributes.MessageGroupId,
+      DelaySeconds: decision.delaySeconds,
+      MessageAttributes: {
+        [REQUEUE_ATTRIBUTES.requeues]: { DataType: 'Number', StringValue: String(requeues + 1) },
+        [REQUEUE_ATTRIBUTES.firstSentAt]: { DataType: 'Number', StringValue: String(firstSentAt) },
+      },
+    }));
+    // Returning deletes this message. Should that fail, both are delivered, and the claim lets one of them start the build.
+    logger.info('No capacity: the request waits in the queue', { delaySeconds: decision.delaySeconds, requeues: requeues + 1 });
+    return;
+  }
+  await delayNextDelivery(message, decision.visibilitySeconds);
+  throw new HandledFailure(`build not started: ${errorName}`);
+}
+
+/** What this function wrote onto a copy of a request; a producer has no reason to, and cannot harm anybody else with it. */
+function attribute(message: SQSRecord, name: string, otherwise: number): number {
+  const value = Number(message.messageAttributes[name]?.stringValue ?? NaN);
+  return Number.isFinite(value) && value >= 0 ? value : otherwise;
 }
 
 function buildEnvironment(request: BuildRequest) {
@@ -117,7 +144,7 @@ async function explainUnclaimed(message: SQSRecord, request: BuildRequest, now: 
     logger.error('Deployment id is already taken by another project or commit; the request goes to the dead-letter queue', {
       takenBy: { projectId: record.projectId, commitSha: record.commitSha },
     });
-    await delayNextDelivery(message, 1);
+    await delayNextDelivery(message, NO_USE_WAITING_SECONDS);
     throw new HandledFailure('deployment id is taken');
   }
   if (record?.status === 'queued') {
@@ -141,7 +168,7 @@ async function rejectRequest(message: SQSRecord, readable: Partial<BuildRequest>
   if (readable.deploymentId) {
     await fail(message, { ...readable, deploymentId: readable.deploymentId }, 'INVALID_REQUEST', `${failureMessage('INVALID_REQUEST')} It says: ${problem}.`);
   }
-  await delayNextDelivery(message, 1);
+  await delayNextDelivery(message, NO_USE_WAITING_SECONDS);
   throw new HandledFailure(problem);
 }
 

@@ -14,6 +14,14 @@ export interface BuildRequest {
   readonly rootDirectory?: string;
 }
 
+/** Message attributes of a request that waits for capacity: the orchestrator puts a copy of it back into the queue. */
+export const REQUEUE_ATTRIBUTES = {
+  /** How often it was put back. */
+  requeues: 'requeues',
+  /** When its producer sent it, in milliseconds since 1970. */
+  firstSentAt: 'firstSentAt',
+} as const;
+
 /**
  * Ids become S3 key segments, DynamoDB keys and the MessageGroupId (at most 128 characters in SQS).
  * The first character excludes `.`, `..` and anything that reads as an option.

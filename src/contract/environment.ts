@@ -6,6 +6,8 @@ export const HANDLER_ENV = {
   buildQueueUrl: 'BUILD_QUEUE_URL',
   /** After so many receives SQS moves a message to the dead-letter queue. */
   maxReceiveCount: 'MAX_RECEIVE_COUNT',
+  /** How long a request may wait for capacity: as long as SQS would keep its message. */
+  messageRetentionSeconds: 'MESSAGE_RETENTION_SECONDS',
 } as const;
 
 /** What `addProducer` sets on a function that sends build requests. */

@@ -46,6 +46,7 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
       'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
       'events:PutEvents on events:event-bus/default',
       'codebuild:StartBuild on <BuildsProject>',
+      'sqs:SendMessage sqs:GetQueueAttributes sqs:GetQueueUrl on <BuildsQueue>',
     ],
     BuildsFinalizerRole: [
       'logs:CreateLogStream logs:PutLogEvents on <BuildsFinalizerLogs>',

@@ -93,7 +93,7 @@ describe('defaults', () => {
       LoggingConfig: { LogGroup: { Ref: idOf(pipeline.orchestratorLogGroup) } },
       Environment: {
         Variables: {
-          DEPLOYMENTS_TABLE_NAME: Match.anyValue(), BUILD_PROJECT_NAME: { Ref: idOf(pipeline.project) }, BUILD_QUEUE_URL: { Ref: idOf(pipeline.queue) }, MAX_RECEIVE_COUNT: '3',
+          DEPLOYMENTS_TABLE_NAME: Match.anyValue(), BUILD_PROJECT_NAME: { Ref: idOf(pipeline.project) }, BUILD_QUEUE_URL: { Ref: idOf(pipeline.queue) }, MAX_RECEIVE_COUNT: '3', MESSAGE_RETENTION_SECONDS: '1209600',
         },
       },
     });

@@ -1,7 +1,7 @@
 /** What the orchestrator does when a service does not do its part: no emulator fails on demand. The records are real. */
 import { CodeBuildClient, StartBuildCommand } from '@aws-sdk/client-codebuild';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { ChangeMessageVisibilityCommand, SendMessageCommand, SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import type { SQSRecord } from 'aws-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
@@ -20,6 +20,10 @@ const codeBuild = mockClient(CodeBuildClient);
 const sqs = mockClient(SQSClient);
 const eventBridge = mockClient(EventBridgeClient);
 
+const RETENTION_SECONDS = 14 * 24 * 3600;
+/** When every message here was sent. */
+const SENT_AT = Date.parse('2026-11-22T12:00:00.000Z');
+
 let table: TestTable;
 let handler: typeof import('../../lambda/orchestrator').handler;
 let request: BuildRequest;
@@ -28,7 +32,7 @@ let count = 0;
 beforeAll(async () => {
   table = await startDeploymentsTable();
   setHandlerEnvironment({ AWS_ENDPOINT_URL_DYNAMODB: table.endpoint }, {
-    deploymentsTable: table.tableName, buildProject: 'builds', buildQueueUrl: 'https://queue', maxReceiveCount: String(LAST_RECEIVE),
+    deploymentsTable: table.tableName, buildProject: 'builds', buildQueueUrl: 'https://queue', maxReceiveCount: String(LAST_RECEIVE), messageRetentionSeconds: String(RETENTION_SECONDS),
   });
   ({ handler } = jest.requireActual<typeof import('../../lambda/orchestrator')>('../../lambda/orchestrator'));
 });
@@ -71,7 +75,8 @@ const announcedStatuses = () => eventBridge.commandCalls(PutEventsCommand)
 
 const error = (name: string, text = 'CodeBuild\'s own words') => Object.assign(new Error(text), { name });
 
-const MAY_PASS = ['ThrottlingException', 'AccountLimitExceededException', 'TimeoutError', 'AccessDeniedException'];
+const NO_CAPACITY = ['ThrottlingException', 'AccountLimitExceededException'];
+const MAY_PASS = ['TimeoutError', 'InternalFailure', 'AccessDeniedException'];
 const WILL_NOT_PASS = ['InvalidInputException', 'ResourceNotFoundException'];
 
 describe.each([...MAY_PASS, ...WILL_NOT_PASS])('StartBuild fails with %s', (name) => {
@@ -100,6 +105,62 @@ describe.each([...MAY_PASS, ...WILL_NOT_PASS])('StartBuild fails with %s', (name
   });
 });
 
+describe.each(NO_CAPACITY)('%s: there is no capacity', (name) => {
+  const copies = () => sqs.commandCalls(SendMessageCommand).map(({ args }) => args[0].input);
+  const asReceived = ({ MessageBody, MessageAttributes }: SendMessageCommandInput): SQSRecord => ({
+    ...message({}),
+    body: MessageBody!,
+    messageAttributes: Object.fromEntries(Object.entries(MessageAttributes!).map(([key, { StringValue, DataType }]) => [key, { stringValue: StringValue, dataType: DataType as 'Number' }])),
+  });
+
+  beforeEach(() => {
+    codeBuild.on(StartBuildCommand).rejects(error(name));
+    sqs.on(SendMessageCommand).resolves({ MessageId: 'copy' });
+    jest.spyOn(Date, 'now').mockReturnValue(SENT_AT + 1000);
+  });
+
+  test.each([1, LAST_RECEIVE])('on receive %d: a copy waits, the message is done with, the deployment is still queued and free to be claimed', async (receives) => {
+    const original = message(request, receives);
+    original.attributes.MessageGroupId = request.projectId;
+    expect(await receive(original)).toEqual([]);
+    expect(copies()).toEqual([expect.objectContaining({ QueueUrl: 'https://queue', MessageBody: original.body, MessageGroupId: request.projectId })]);
+    expect(await record()).toEqual({ ...request, status: 'queued', createdAt: '2026-11-22T12:00:00.000Z' });
+    expect([visibilities(), announcedStatuses()]).toEqual([[], []]);
+  });
+
+  test('copies wait longer and longer, and start the build when there is room', async () => {
+    await receive(message(request));
+    await receive(asReceived(copies()[0]));
+    const [first, second] = copies().map(({ DelaySeconds }) => DelaySeconds!);
+    expect([first >= 15, first <= 30, second >= 30, second <= 60]).toEqual([true, true, true, true]);
+
+    codeBuild.on(StartBuildCommand).resolves({ build: BUILD });
+    expect(await receive(asReceived(copies()[1]))).toEqual([]);
+    expect(await record()).toMatchObject({ status: 'building' });
+  });
+
+  test('a request that has waited as long as SQS keeps messages has failed, and goes to the dead-letter queue', async () => {
+    await receive(message(request));
+    jest.spyOn(Date, 'now').mockReturnValue(SENT_AT + RETENTION_SECONDS * 1000);
+    expect(await receive(asReceived(copies()[0]))).toEqual(['message-1']);
+    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
+  });
+
+  test('a copy that SQS does not take: the message stays', async () => {
+    sqs.on(SendMessageCommand).rejects(error('ServiceUnavailable'));
+    expect(await receive(message(request))).toEqual(['message-1']);
+    expect(await record()).toMatchObject({ status: 'queued' });
+  });
+
+  test('message and copy both delivered: one build', async () => {
+    await receive(message(request));
+    codeBuild.on(StartBuildCommand).resolves({ build: BUILD });
+    expect(await receive(message(request, 2))).toEqual([]);
+    expect(await receive(asReceived(copies()[0]))).toEqual([]);
+    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(2); // the refused one and the one that started
+  });
+});
+
 test.each(MAY_PASS)('%s: the next try waits about a minute, and the one after it longer', async (name) => {
   codeBuild.on(StartBuildCommand).rejects(error(name));
   await receive(message(request));
@@ -115,7 +176,7 @@ test.each(WILL_NOT_PASS)('%s: waiting would only delay the news', async (name) =
 });
 
 test('the visibility is changed of the message that failed', async () => {
-  codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+  codeBuild.on(StartBuildCommand).rejects(error('InternalFailure'));
   await receive(message(request));
   expect(sqs.commandCalls(ChangeMessageVisibilityCommand)[0].args[0].input).toMatchObject({ QueueUrl: 'https://queue', ReceiptHandle: 'handle of message-1' });
 });
@@ -206,7 +267,7 @@ describe.each([
   });
 
   test('a deployment that failed stays failed', async () => {
-    codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+    codeBuild.on(StartBuildCommand).rejects(error('InternalFailure'));
     expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
     expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
   });
@@ -214,9 +275,9 @@ describe.each([
 
 describe('a batch', () => {
   test('only what failed stays in the queue', async () => {
-    const [good, throttled] = ['good', 'throttled'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
-    codeBuild.on(StartBuildCommand, { idempotencyToken: throttled.deploymentId }).rejects(error('ThrottlingException'));
-    expect((await receive(message(good, 1, 'good'), message({}, 1, 'invalid'), message(throttled, 1, 'throttled'))).sort()).toEqual(['invalid', 'throttled']);
+    const [good, unlucky] = ['good', 'unlucky'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
+    codeBuild.on(StartBuildCommand, { idempotencyToken: unlucky.deploymentId }).rejects(error('InternalFailure'));
+    expect((await receive(message(good, 1, 'good'), message({}, 1, 'invalid'), message(unlucky, 1, 'unlucky'))).sort()).toEqual(['invalid', 'unlucky']);
   });
 
   test('that failed as a whole is an answer, not an error of the function', async () => {
