@@ -242,7 +242,7 @@ describe('DynamoDB', () => {
 });
 
 test('ChangeMessageVisibility fails: the message stays, the queue\'s own timeout decides when it comes back', async () => {
-  codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+  codeBuild.on(StartBuildCommand).rejects(error('InternalFailure'));
   sqs.on(ChangeMessageVisibilityCommand).rejects(error('InternalError'));
   expect(await receive(message(request))).toEqual(['message-1']);
   expect(await record()).toMatchObject({ status: 'queued' });
