@@ -110,7 +110,7 @@ class LocalRun {
   private async startStack(gitEnvironment: Readonly<Record<string, string>>): Promise<LocalStack> {
     const template = this.command.template ?? path.join(this.workDirectory, 'cdk.out');
     if (!this.command.template) await synthesizeExample(template);
-    const image = await prepareImage({ directory: path.join(tmpdir(), `nextjs-builds-image-${process.getuid?.() ?? 0}`) });
+    const image = await prepareImage({ directory: path.join(this.workDirectory, 'image') });
     image.notes.forEach((note) => this.write(`Note: ${note}`));
     return startStack({
       assembly: await readAssembly(template),

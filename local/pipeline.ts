@@ -36,7 +36,7 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
   })));
   const only = (what: string, ...names: string[]) => {
     const found = functions.filter(({ variables }) => names.every((name) => variables[name]));
-    if (found.length !== 1) throw new Error(`Expected one pipeline in the cdk.out, found ${found.length} functions that look like ${what}.`);
+    if (found.length !== 1) throw new Error(`Expected one pipeline in the stacks of the cdk.out (nested stacks are not read), found ${found.length} functions that look like ${what}.`);
     return found[0];
   };
   const orchestrator = only('an orchestrator', HANDLER_ENV.buildQueueUrl, HANDLER_ENV.deploymentsTable, HANDLER_ENV.maxReceiveCount);

@@ -136,8 +136,13 @@ class Deployment {
     const { s3, sqs, dynamodb } = this.services;
     for (const { name } of this.each('AWS::S3::Bucket')) await s3.createBucket(name);
     for (const { name, properties } of this.each('AWS::DynamoDB::Table', 'AWS::DynamoDB::GlobalTable')) {
-      const { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes } = properties;
-      await dynamodb.createTable({ TableName: name, AttributeDefinitions, KeySchema, GlobalSecondaryIndexes });
+      const { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes, LocalSecondaryIndexes } = properties;
+      // Without throughput, which only provisioned tables have, and without what has no meaning here.
+      const indexes = (list?: Properties[]) => list?.map((index) => ({ IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection }));
+      await dynamodb.createTable({
+        TableName: name, AttributeDefinitions, KeySchema,
+        GlobalSecondaryIndexes: indexes(GlobalSecondaryIndexes), LocalSecondaryIndexes: indexes(LocalSecondaryIndexes),
+      });
     }
     // A queue's redrive policy names its dead-letter queue, which must be there first.
     const queues = this.each('AWS::SQS::Queue');

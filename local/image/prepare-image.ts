@@ -23,7 +23,7 @@ const REQUIRED: Record<string, string> = {
   bash: 'Install bash: "apt-get install bash", "dnf install bash" or "apk add bash"; macOS has it.',
 };
 
-/** `directory` keeps what was prepared from one local run to the next. `env`: the developer's environment. */
+/** `directory`: where replacements go, private to this run. `env`: the developer's environment. */
 export async function prepareImage({ directory, env = process.env }: { directory: string; env?: NodeJS.ProcessEnv }): Promise<Image> {
   const bin = join(directory, 'bin');
   const home = join(directory, 'empty-home');

@@ -12,7 +12,7 @@ export interface Resource {
 export interface StackTemplate {
   readonly stackName: string;
   readonly resources: Readonly<Record<string, Resource>>;
-  readonly parameters: Readonly<Record<string, { readonly Default?: unknown }>>;
+  readonly parameters: Readonly<Record<string, { readonly Default?: unknown; readonly Type?: string }>>;
   readonly mappings: Readonly<Record<string, Record<string, Record<string, unknown>>>>;
   readonly conditions: Readonly<Record<string, unknown>>;
   readonly outputs: Readonly<Record<string, { readonly Value: unknown; readonly Export?: { readonly Name: unknown } }>>;

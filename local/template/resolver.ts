@@ -120,9 +120,16 @@ export class Resolver {
       case 'AWS::NoValue': return NO_VALUE;
       case 'AWS::NotificationARNs': return [];
     }
-    if (name in this.stack.parameters) return this.resolveValue(this.stack.parameters[name].Default);
+    if (name in this.stack.parameters) return this.parameter(name);
     const physicalName = this.physicalName(name);
     return this.resource(name).Type === 'AWS::SQS::Queue' ? this.options.queueUrl(physicalName) : physicalName;
+  }
+
+  private parameter(name: string): unknown {
+    const { Default: value, Type: type = 'String' } = this.stack.parameters[name];
+    if (value === undefined) throw new Error(`Parameter ${name} of ${this.stack.stackName} has no default. Give it one: nobody is asked for values here.`);
+    if (type.startsWith('AWS::SSM::')) throw new Error(`Parameter ${name} of ${this.stack.stackName} reads ${String(value)} from Parameter Store, which is in AWS.`);
+    return this.resolveValue(value);
   }
 
   private attribute(logicalId: string, attribute: string): unknown {

@@ -11,7 +11,8 @@ import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aw
 import { DynamoDBDocumentClient, paginateScan, PutCommand } from '@aws-sdk/lib-dynamodb';
 import dynalite from 'dynalite';
 
-export type TableDefinition = Pick<CreateTableCommandInput, 'AttributeDefinitions' | 'KeySchema' | 'GlobalSecondaryIndexes'> & { readonly TableName: string };
+export type TableDefinition = Pick<CreateTableCommandInput, 'AttributeDefinitions' | 'KeySchema' | 'GlobalSecondaryIndexes' | 'LocalSecondaryIndexes'>
+  & { readonly TableName: string };
 
 export interface DynamoDbService {
   /** `http://127.0.0.1:<port>` */
