@@ -128,8 +128,8 @@ project.buildWorkflow?.addPostBuildJob('newest-cdk', {
 });
 
 // No projen task around these two: its output and its process tree would stand between the user and Ctrl-C.
-project.setScript('local', 'node scripts/bundle-handlers.mjs && tsx local/cli.ts');
-project.setScript('demo', 'node scripts/bundle-handlers.mjs && tsx local/demo.ts');
+project.setScript('local', 'node scripts/bundle-handlers.mjs && exec node --import tsx local/cli.ts');
+project.setScript('demo', 'node scripts/bundle-handlers.mjs && exec node --import tsx local/demo.ts');
 
 project.eslint?.addRules({ '@stylistic/max-len': ['error', { code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
 project.eslint?.addRules({ 'import/no-extraneous-dependencies': ['error', { devDependencies: ['**/test/**', '**/lambda/**', '**/local/**', '**/examples/**', '.projenrc.ts'], optionalDependencies: false, peerDependencies: true }] });
