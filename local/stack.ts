@@ -140,8 +140,11 @@ class Deployment {
       // Without throughput, which only provisioned tables have, and without what has no meaning here.
       const indexes = (list?: Properties[]) => list?.map((index) => ({ IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection }));
       await dynamodb.createTable({
-        TableName: name, AttributeDefinitions, KeySchema,
-        GlobalSecondaryIndexes: indexes(GlobalSecondaryIndexes), LocalSecondaryIndexes: indexes(LocalSecondaryIndexes),
+        TableName: name,
+        AttributeDefinitions,
+        KeySchema,
+        GlobalSecondaryIndexes: indexes(GlobalSecondaryIndexes),
+        LocalSecondaryIndexes: indexes(LocalSecondaryIndexes),
       });
     }
     // A queue's redrive policy names its dead-letter queue, which must be there first.

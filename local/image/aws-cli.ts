@@ -3,7 +3,7 @@
  * Python that runs it, a stand-in for the one command that the build needs.
  */
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import extractZip from 'extract-zip';
@@ -11,7 +11,7 @@ import { tryRun } from './run';
 import { installStandIn, quote, writeExecutable } from './stand-in';
 
 export interface AwsCliOptions {
-  /** Keeps the unpacked CLI for the next local run. */
+  /** Where the CLI is unpacked. */
   readonly directory: string;
   /** Where the program `aws` goes. */
   readonly bin: string;
@@ -51,7 +51,8 @@ async function installCli(python: string, { directory, bin, env }: AwsCliOptions
   if (!zip) {
     return undefined;
   }
-  const cli = await unpackOnce(zip, directory);
+  const cli = join(directory, 'awscli-v1');
+  await extractZip(zip, { dir: cli });
   const launcher = join(bin, 'aws-cli-v1.py');
   await writeFile(launcher, [
     'import sys',
@@ -75,18 +76,4 @@ function cliZip(): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The directory's name tells the version, and it exists only when it is complete. */
-async function unpackOnce(zip: string, directory: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(dirname(dirname(zip)), 'package.json'), 'utf8')) as { version: string };
-  const target = join(directory, `awscli-v1-${version}`);
-  if (!existsSync(target)) {
-    const partial = `${target}.${process.pid}`;
-    await rm(partial, { recursive: true, force: true });
-    await extractZip(zip, { dir: partial });
-    // Another local run may have been faster: then its copy is as good.
-    await rename(partial, target).catch(() => rm(partial, { recursive: true, force: true }));
-  }
-  return target;
 }

@@ -79,10 +79,13 @@ describe('references and functions', () => {
 
   test.each<[string, unknown, string]>([
     ['a function it does not know', { 'Fn::Transform': {} }, 'does not know Fn::Transform'],
+    ['a parameter without a value', { Ref: 'Asked' }, 'Parameter Asked of Stack0 has no default'],
+    ['a parameter from Parameter Store', { Ref: 'Stored' }, 'reads /bucket from Parameter Store'],
     ['a resource that is not there', { Ref: 'Missing' }, 'refers to Missing, which it does not define'],
     ['an import that nobody exports', { 'Fn::ImportValue': 'Nobody' }, 'No stack of this cdk.out exports Nobody'],
   ])('%s is an error that says so', (_, value, message) => {
-    expect(() => resolve(value)).toThrow(message);
+    const parameters = { Asked: { Type: 'String' }, Stored: { Type: 'AWS::SSM::Parameter::Value<String>', Default: '/bucket' } };
+    expect(() => resolve(value, { parameters })).toThrow(message);
   });
 });
 
