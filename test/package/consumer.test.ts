@@ -120,7 +120,7 @@ describe('synth, with nothing on PATH', () => {
   }, TIMEOUT_MS);
 });
 
-describe('the snapshot test of docs/snapshot-testing.md', () => {
+describe('the snapshot test of the README', () => {
   const jest = (...args: string[]) => run(app, ['node_modules/jest/bin/jest.js', ...args]);
   const snapshot = () => readFile(path.join(app, 'test', '__snapshots__', 'platform-stack.test.js.snap'), 'utf8');
 
@@ -184,8 +184,8 @@ async function installApp(tarball: string): Promise<void> {
 
 /** Code blocks whose first line names their file. */
 async function documentedFiles(): Promise<Array<[string, string]>> {
-  const page = await readFile(path.join(ROOT, 'docs', 'snapshot-testing.md'), 'utf8');
-  const files = [...page.matchAll(/^```ts\n\/\/ (\S+)\n([\s\S]*?)^```$/gm)].map(([, file, code]): [string, string] => [file, code]);
+  const pages = await Promise.all(['docs/snapshot-testing.md', 'README.md'].map((page) => readFile(path.join(ROOT, page), 'utf8')));
+  const files = [...pages.join('\n').matchAll(/^```ts\n\/\/ (\S+)\n([\s\S]*?)^```$/gm)].map(([, file, code]): [string, string] => [file, code]);
   expect(files.map(([file]) => file)).toEqual(['lib/platform-stack.ts', 'bin/app.ts', 'test/platform-stack.test.ts']);
   return files;
 }
