@@ -1,20 +1,22 @@
 /** `npm run local -- build`: one app through the whole pipeline, as often as asked. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { startGitServer } from './git-server';
 import { prepareImage } from './image';
-import { findPipeline, type Pipeline } from './pipeline';
+import { findPipeline, type Pipeline, type StoredObject } from './pipeline';
 import { Progress } from './progress';
 import { DeploymentReport, describe, reportOf } from './report';
 import type { Phase } from './services/codebuild';
-import { prepareSource } from './source';
+import { isRemote, prepareSource } from './source';
 import { startStack, type LocalStack } from './stack';
+import { liesIn, lockState } from './state-directory';
 import { synthesizeExample } from './synthesize';
 import { readAssembly } from './template/assembly';
+import { UsageError } from './usage-error';
 import type { BuildRequest } from '../src/contract/build-request';
 import type { DeploymentRecord } from '../src/contract/deployment';
 
@@ -46,17 +48,35 @@ export interface RunningPipeline {
 /** Beyond the build itself: starting it, promoting its output, and a laptop that is busy with other things. */
 const MARGIN_MS = 10 * 60_000;
 
-const LOG_TAIL_LINES = 40;
+/** What fits on a screen or two; the rest is in the log. */
+const LOG_TAIL_LINES = 60;
 
 export async function runBuilds(
   command: BuildCommand, write: (line: string) => void, signal: AbortSignal, whenEnded?: (running: RunningPipeline) => Promise<void>,
 ): Promise<BuildResult> {
-  const workDirectory = await mkdtemp(path.join(tmpdir(), 'nextjs-builds-'));
-  const cleanUp: (() => Promise<unknown>)[] = [() => rm(workDirectory, { recursive: true, force: true, maxRetries: 3 })];
+  await checkPaths(command);
+  const cleanUp: (() => Promise<unknown>)[] = [];
   try {
+    if (command.state) cleanUp.push(await lockState(path.resolve(command.state)));
+    const workDirectory = await mkdtemp(path.join(tmpdir(), 'nextjs-builds-'));
+    cleanUp.push(() => rm(workDirectory, { recursive: true, force: true, maxRetries: 3 }));
     return await new LocalRun(command, write, signal, workDirectory, cleanUp).run(whenEnded);
   } finally {
-    for (const step of cleanUp.reverse()) await step();
+    for (const step of cleanUp.reverse()) {
+      await step().catch((error: Error) => write(`Note: cleaning up: ${error.message}`));
+    }
+  }
+}
+
+/** What would fail only after minutes, or spoil the next build. */
+async function checkPaths({ source, template, state, json }: BuildCommand): Promise<void> {
+  const isDirectory = async (file: string) => (await stat(file).catch(() => undefined))?.isDirectory();
+  if (json && await isDirectory(json)) throw new UsageError(`--json: ${json} is a folder. Name a file.`);
+  if (template && !await isDirectory(template)) throw new UsageError(`--template: there is no folder ${template}. Name the output directory of "cdk synth".`);
+  if (!state) return;
+  if (await isDirectory(state) === false) throw new UsageError(`--state: ${state} is a file. Name a folder.`);
+  if (!isRemote(source) && await isDirectory(source) && await liesIn(source, state)) {
+    throw new UsageError(`--state: ${state} lies in the folder that is built, and would be part of the next build. Name a folder outside of ${source}.`);
   }
 }
 
@@ -64,7 +84,10 @@ class LocalRun {
   private readonly phases = new Map<string, Phase[]>();
   private readonly progress: Progress;
   private readonly stateDirectory: string;
+  private readonly reports: DeploymentReport[] = [];
+  private readonly records: DeploymentRecord[] = [];
   private functionNames = new Map<string, string>();
+  private stack?: LocalStack;
 
   constructor(
     private readonly command: BuildCommand,
@@ -80,37 +103,39 @@ class LocalRun {
   public async run(whenEnded?: (running: RunningPipeline) => Promise<void>): Promise<BuildResult> {
     const gitServer = await startGitServer();
     this.cleanUp.push(() => gitServer.close());
-    const source = await prepareSource(this.command.source, { commit: this.command.commit, gitServer, scratchDirectory: this.workDirectory });
+    const { commit, repeat, rootDirectory } = this.command;
+    const source = await prepareSource(this.command.source, { commit, gitServer, scratchDirectory: this.workDirectory, signal: this.signal });
     this.write(`Building ${source.description}`);
 
-    const stack = await this.startStack(gitServer.buildEnvironment);
+    const stack = this.stack = await this.startStack(gitServer.buildEnvironment);
     this.cleanUp.push(() => stack.close(), () => stack.dynamodb.save());
     const pipeline = await findPipeline(stack);
     this.cleanUp.push(async () => pipeline.close());
     this.functionNames = new Map([[pipeline.orchestratorName, 'orchestrator'], [pipeline.finalizerName, 'finalizer']]);
-    this.signal.throwIfAborted();
 
-    const reports: DeploymentReport[] = [];
-    const records: DeploymentRecord[] = [];
-    for (let count = 1; count <= this.command.repeat; count += 1) {
-      this.write(this.command.repeat > 1 ? `\nDeployment ${count} of ${this.command.repeat}` : '');
-      const { rootDirectory, projectId = source.name } = this.command;
-      const { repoUrl, commitSha, branch } = source;
-      const request = { deploymentId: newDeploymentId(), projectId, commitSha, repoUrl, branch, ...(rootDirectory === undefined ? {} : { rootDirectory }) };
-      const { record, report } = await this.deploy(stack, pipeline, request);
-      reports.push(report);
-      records.push(record);
-      await stack.dynamodb.save();
+    try {
+      for (let count = 1; count <= repeat; count += 1) {
+        this.signal.throwIfAborted();
+        this.write(repeat > 1 ? `\nDeployment ${count} of ${repeat}` : '');
+        const { projectId = source.name } = this.command;
+        const { repoUrl, commitSha, branch } = source;
+        const request = { deploymentId: newDeploymentId(), projectId, commitSha, repoUrl, branch, ...(rootDirectory === undefined ? {} : { rootDirectory }) };
+        await this.deploy(stack, pipeline, request);
+        await stack.dynamodb.save();
+      }
+    } finally {
+      await this.writeJson();
     }
-    await this.writeJson(reports);
-    await whenEnded?.({ stack, pipeline, records });
-    return { reports };
+    await whenEnded?.({ stack, pipeline, records: this.records });
+    return { reports: this.reports };
   }
 
   private async startStack(gitEnvironment: Readonly<Record<string, string>>): Promise<LocalStack> {
     const template = this.command.template ?? path.join(this.workDirectory, 'cdk.out');
-    if (!this.command.template) await synthesizeExample(template);
+    if (!this.command.template) await synthesizeExample(template, this.signal);
+    this.signal.throwIfAborted();
     const image = await prepareImage({ directory: path.join(this.workDirectory, 'image') });
+    this.signal.throwIfAborted();
     image.notes.forEach((note) => this.write(`Note: ${note}`));
     return startStack({
       assembly: await readAssembly(template),
@@ -128,29 +153,43 @@ class LocalRun {
     });
   }
 
-  private async deploy(stack: LocalStack, pipeline: Pipeline, request: BuildRequest): Promise<{ record: DeploymentRecord; report: DeploymentReport }> {
+  private async deploy(stack: LocalStack, pipeline: Pipeline, request: BuildRequest): Promise<void> {
+    const { deploymentId } = request;
     this.progress.restart();
     await pipeline.send(request);
-    this.progress.step('queue', `request of deployment ${request.deploymentId} sent`);
-    const record = await pipeline.ended(request.deploymentId, {
+    this.progress.step('queue', `request of deployment ${deploymentId} sent`);
+    const record = await pipeline.ended(deploymentId, {
       timeoutMs: pipeline.buildTimeoutMinutes * 60_000 + MARGIN_MS,
       signal: this.signal,
       onStatus: ({ status, failureCode }) => this.progress.step('record', failureCode ? `${status}: ${failureCode}` : status),
+    }).catch(async (error: Error) => {
+      // Stopped, or out of time: what is known so far is worth a report.
+      const unfinished = await pipeline.deployment(deploymentId);
+      if (unfinished) await this.report(stack, unfinished, []);
+      throw error;
     });
     const prefixes = record.artifacts ? [record.artifacts.artifactsPrefix, record.artifacts.staticPrefix] : [];
     const artifacts = (await Promise.all(prefixes.map((prefix) => pipeline.objects(prefix)))).flat();
-    const buildLog = record.buildId && stack.logFileOf(record.buildId);
-    const report = reportOf(record, this.phases.get(record.buildId ?? '') ?? [], artifacts, await this.keepLog(buildLog, record.deploymentId));
+    const report = await this.report(stack, record, artifacts);
     this.write('');
     describe(record, report, await stepsOf(pipeline, record)).forEach((line) => this.write(line));
     if (record.status !== 'success') {
       this.write(`\nFAILED ${record.failureCode}: ${record.failureMessage}`);
-      if (buildLog) (await tail(buildLog)).forEach((line) => this.write(`  | ${line}`));
+      if (record.buildId) (await tail(stack.logFileOf(record.buildId))).forEach((line) => this.write(`  | ${line}`));
+      if (record.buildId) this.write(report.logFile ? `The whole log: ${report.logFile}` : 'The whole log is kept with --state or --json.');
     }
-    return { record, report };
+  }
+
+  private async report(stack: LocalStack, record: DeploymentRecord, artifacts: readonly StoredObject[]): Promise<DeploymentReport> {
+    const logFile = await this.keepLog(record.buildId && stack.logFileOf(record.buildId), record.deploymentId);
+    const report = reportOf(record, this.phases.get(record.buildId ?? '') ?? [], artifacts, logFile);
+    this.reports.push(report);
+    this.records.push(record);
+    return report;
   }
 
   private showPhase(buildId: string, phase: Phase): void {
+    if (!this.phases.has(buildId) && this.stack) this.progress.step('build', `its log: ${this.stack.logFileOf(buildId)}`);
     this.phases.set(buildId, [...(this.phases.get(buildId) ?? []).filter(({ phaseType }) => phaseType !== phase.phaseType), phase]);
     if (phase.phaseStatus) {
       const seconds = ((phase.endTime!.getTime() - phase.startTime.getTime()) / 1000).toFixed(1);
@@ -180,10 +219,10 @@ class LocalRun {
     return logFile;
   }
 
-  private async writeJson(deployments: readonly DeploymentReport[]): Promise<void> {
+  private async writeJson(): Promise<void> {
     if (!this.command.json) return;
     await mkdir(path.dirname(path.resolve(this.command.json)), { recursive: true });
-    await writeFile(this.command.json, `${JSON.stringify({ deployments }, undefined, 2)}\n`);
+    await writeFile(this.command.json, `${JSON.stringify({ deployments: this.reports }, undefined, 2)}\n`);
   }
 }
 
@@ -198,7 +237,10 @@ async function stepsOf({ s3, artifactsBucket }: Pipeline, record: DeploymentReco
   return (JSON.parse(await Body!.transformToString()) as { steps?: Record<string, number> }).steps;
 }
 
+/** From the beginning of the last phase: what comes before is mostly the text of scripts. */
 async function tail(file: string): Promise<string[]> {
   if (!existsSync(file)) return [];
-  return (await readFile(file, 'utf8')).trimEnd().split('\n').slice(-LOG_TAIL_LINES);
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const begin = Math.max(0, ...lines.flatMap((line, index) => /^\[Container\] \S+ \S+ Entering phase /.test(line) ? [index] : []));
+  return lines.slice(Math.max(begin, lines.length - LOG_TAIL_LINES));
 }

@@ -1,14 +1,17 @@
 /** `npm run local`: runs a synthesized pipeline on this machine. Never talks to AWS, listens on 127.0.0.1 only. */
 import './isolation';
+import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { BuildCommand, runBuilds } from './build-command';
-import { runUntilInterrupted } from './interruption';
+import { exitStatusOf, runUntilInterrupted } from './interruption';
+import { isRemote } from './source';
+import { UsageError } from './usage-error';
 import { RESERVED_BUILD_ENVIRONMENT } from '../src/contract/environment';
 
 const USAGE = `Usage: npm run local -- build <folder | git URL> [options]
 
 Builds a Next.js app through the pipeline of a synthesized template: queue, orchestrator, CodeBuild, finalizer.
-A folder that is no git repository, or has uncommitted changes, is built as it is.
+A folder that is no git repository, or has uncommitted changes, is built as it is. Relative paths begin where you stand.
 
   --commit SHA           commit, branch or tag to build (default: HEAD)
   --root-directory DIR   the app's directory in the repository (default: its root)
@@ -19,28 +22,31 @@ A folder that is no git repository, or has uncommitted changes, is built as it i
   --state DIR            keep bucket, table and logs here between runs (default: a temporary folder)
   --json FILE            write what happened as JSON
 
-Exit status: 0 if every deployment ended in success, 1 if one failed, 2 for a call that makes no sense.`;
+Exit status: 0 if every deployment ended in success, 1 if one failed, 2 for a call that makes no sense,
+130 after Ctrl-C.`;
 
-class UsageError extends Error {}
+/** npm runs scripts in the package's folder, and tells where it was called itself. */
+const absolute = (file: string) => path.resolve(process.env.INIT_CWD ?? process.cwd(), file);
 
 function parse(args: string[]): BuildCommand {
   const { values, positionals } = parseOrExplain(args);
   const [command, source, ...rest] = positionals;
   if (command !== 'build') throw new UsageError(command ? `There is no command "${command}".` : 'Which command?');
   if (!source) throw new UsageError('What is to be built? Name a folder or a git URL.');
-  if (rest.length) throw new UsageError(`One source at a time; what is "${rest[0]}"?`);
+  if (rest.length) throw new UsageError(`One source at a time; what is "${rest[0]}"? Did you forget "--" after "npm run local"?`);
   const repeat = Number(values.repeat ?? '1');
   if (!Number.isInteger(repeat) || repeat < 1) throw new UsageError(`--repeat takes a whole number from 1, got "${values.repeat}".`);
+  const pathOf = (file?: string) => file === undefined ? undefined : absolute(file);
   return {
-    source,
+    source: isRemote(source) ? source : absolute(source),
     repeat,
     commit: values.commit,
     rootDirectory: values['root-directory'],
     projectId: values['project-id'],
     environment: Object.fromEntries((values.env ?? []).map(parseVariable)),
-    template: values.template,
-    state: values.state,
-    json: values.json,
+    template: pathOf(values.template),
+    state: pathOf(values.state),
+    json: pathOf(values.json),
   };
 }
 
@@ -90,7 +96,7 @@ async function main(): Promise<number> {
 main().then(
   (code) => process.exit(code),
   (error: Error) => {
-    console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : `\n${error.message}`);
-    process.exit(error instanceof UsageError ? 2 : error.name === 'AbortError' ? 130 : 1);
+    console.error(error instanceof UsageError ? `${error.message}\nSee "npm run local -- --help".` : `\n${error.message}`);
+    process.exit(exitStatusOf(error));
   },
 );

@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { pipeline as pipe } from 'node:stream/promises';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { RunningPipeline, runBuilds } from './build-command';
-import { runUntilInterrupted } from './interruption';
+import { exitStatusOf, runUntilInterrupted } from './interruption';
 import { invokeFunctionUrl } from './invoke';
 import { REGION } from './stack';
 import type { DeploymentRecord } from '../src/contract/deployment';
@@ -67,6 +67,6 @@ runUntilInterrupted((signal) => runBuilds({ source: APP, repeat: 2, environment:
   },
   (error: Error) => {
     console.error(`\n${error.message}`);
-    process.exit(error.name === 'AbortError' ? 130 : 1);
+    process.exit(exitStatusOf(error));
   },
 );

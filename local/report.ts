@@ -44,8 +44,8 @@ function timingsOf({ createdAt, buildStartedAt, completedAt }: DeploymentRecord,
   return {
     ...(buildStartedAt ? { queue: seconds(createdAt, buildStartedAt) } : {}),
     ...Object.fromEntries(lasting.map(({ phaseType, startTime, endTime }) => [phaseType.toLowerCase(), seconds(startTime, endTime)])),
-    ...(phases.length > 0 ? { promotion: seconds(phases.at(-1)?.endTime ?? phases.at(-1)?.startTime, completedAt) } : {}),
-    total: seconds(createdAt, completedAt),
+    ...(completedAt && phases.length > 0 ? { promotion: seconds(phases.at(-1)?.endTime ?? phases.at(-1)?.startTime, completedAt) } : {}),
+    ...(completedAt ? { total: seconds(createdAt, completedAt) } : {}),
   };
 }
 

@@ -8,11 +8,11 @@ const ROOT = path.join(__dirname, '..');
 /** A cold start of aws-cdk-lib takes some seconds; a minute is for a slow disk. */
 const TIMEOUT_MS = 60_000;
 
-export async function synthesizeExample(outputDirectory: string): Promise<void> {
-  const tsx = path.join(path.dirname(require.resolve('tsx/package.json')), 'dist', 'cli.mjs');
-  await promisify(execFile)(process.execPath, [tsx, path.join(ROOT, 'examples', 'cdk-app', 'app.ts')], {
+export async function synthesizeExample(outputDirectory: string, signal?: AbortSignal): Promise<void> {
+  await promisify(execFile)(process.execPath, ['--import', 'tsx', path.join(ROOT, 'examples', 'cdk-app', 'app.ts')], {
     cwd: ROOT,
     timeout: TIMEOUT_MS,
+    signal,
     env: { ...process.env, CDK_OUTDIR: outputDirectory },
   });
 }

@@ -5,6 +5,7 @@
 import { mkdir, readdir, realpath, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { git, gitEnvironment } from './git';
+import { UsageError } from '../usage-error';
 
 export interface SnapshotOptions {
   /** Anything that git resolves to a commit of the folder's own repository. Uncommitted changes are left out then. */
@@ -51,19 +52,22 @@ export async function snapshot(folder: string, destination: string, options: Sna
   const root = await existingFolder(folder);
   const repository = await repositoryAt(root);
   if (repository === undefined) {
+    const whole = await repositoryAround(root);
     if (options.commit !== undefined) {
-      throw new Error(`Commit ${options.commit} was asked for, but ${folder} is not the top level of a git repository. Name the repository's top level, or leave out the commit to build the folder as it is.`);
+      throw new UsageError(`Commit ${options.commit} was asked for, but ${folder} is not the top level of a git repository. Name ${whole ?? 'the repository\'s top level'}, or leave out the commit to build the folder as it is.`);
     }
-    return commitFiles(root, destination);
+    return commitFiles(root, destination, whole === undefined
+      ? 'which is not a git repository'
+      : `as a plain folder. To build the repository that it lies in, name ${whole}`);
   }
   const changes = options.commit === undefined && repository.hasWorkTree ? await uncommittedChanges(repository) : 0;
-  return changes > 0 ? commitFiles(root, destination, { repository, changes }) : existingCommit(repository, options.commit);
+  return changes > 0 ? commitFiles(root, destination, `with ${changes} uncommitted change${changes === 1 ? '' : 's'}`, repository) : existingCommit(repository, options.commit);
 }
 
 async function existingFolder(folder: string): Promise<string> {
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory()) {
-    throw new Error(`${folder} ${found ? 'is a file, not a folder' : 'does not exist'}. Name a folder with a Next.js app, or a git repository.`);
+    throw new UsageError(`${folder} ${found ? 'is a file, not a folder' : 'does not exist'}. Name a folder with a Next.js app, or a git repository.`);
   }
   return realpath(folder);
 }
@@ -78,6 +82,12 @@ async function repositoryAt(folder: string): Promise<Repository | undefined> {
   if (gitDirectory === undefined) return undefined;
   if (gitDirectory === folder) return { folder, gitDirectory, hasWorkTree: false };
   return await ask('--show-toplevel') === folder ? { folder, gitDirectory, hasWorkTree: true } : undefined;
+}
+
+/** How to name the repository that a folder lies in, and the folder in it. */
+async function repositoryAround(folder: string): Promise<string | undefined> {
+  const top = await git(['rev-parse', '--show-toplevel'], { cwd: folder, environment: gitEnvironment('user') }).then(text, notARepository);
+  return top && `${top} --root-directory ${path.relative(await realpath(top), folder)}`;
 }
 
 function notARepository(error: Error): undefined {
@@ -95,7 +105,7 @@ async function existingCommit({ folder, gitDirectory }: Repository, commit = 'HE
   const at = { cwd: folder, environment: gitEnvironment('none') };
   const commitSha = await git(['rev-parse', '--verify', '--quiet', `${commit}^{commit}`], at).then(text, () => undefined);
   if (!commitSha) {
-    throw new Error(commit === 'HEAD'
+    throw new UsageError(commit === 'HEAD'
       ? `${folder} is a git repository without a commit. Commit the app's files, or add them to the folder.`
       : `${folder} has no commit ${commit}. Expected a commit SHA, a branch or a tag of this repository; fetch it first if it is a remote's.`);
   }
@@ -105,7 +115,7 @@ async function existingCommit({ folder, gitDirectory }: Repository, commit = 'HE
 }
 
 /** Commits the folder's files; on top of a repository's index, so that a file that is tracked though ignored stays in. */
-async function commitFiles(folder: string, destination: string, base?: { repository: Repository; changes: number }): Promise<Snapshot> {
+async function commitFiles(folder: string, destination: string, how: string, base?: Repository): Promise<Snapshot> {
   const user = { cwd: folder, environment: gitEnvironment('user') };
   const branch = base ? await currentBranch(folder) : DEFAULT_BRANCH;
   const objectFormat = base ? text(await git(['rev-parse', '--show-object-format'], user)) : 'sha1';
@@ -132,8 +142,7 @@ async function commitFiles(folder: string, destination: string, base?: { reposit
   const tree = text(await git(['write-tree'], at));
   const commitSha = text(await git(['commit-tree', tree, '-m', 'Files as they are on this machine'], at));
   await git(['update-ref', `refs/heads/${branch}`, commitSha], at);
-  const files = base ? `with ${base.changes} uncommitted change${base.changes === 1 ? '' : 's'}` : 'which is not a git repository';
-  return { repository, commitSha, branch, description: `the files of ${folder}, ${files}` };
+  return { repository, commitSha, branch, description: `the files of ${folder}, ${how}` };
 }
 
 async function createRepository(destination: string, branch: string, objectFormat: string): Promise<string> {
@@ -151,11 +160,11 @@ async function createRepository(destination: string, branch: string, objectForma
 }
 
 async function refuseWhatCannotBeBuilt(folder: string, index: string): Promise<void> {
-  if (index === '') throw new Error(`${folder} has no files to build: it is empty, or its .gitignore leaves out everything.`);
+  if (index === '') throw new UsageError(`${folder} has no files to build: it is empty, or its .gitignore leaves out everything.`);
   const entries = index.split('\n');
   const nested = entries.find((entry) => entry.startsWith('160000 ')); // how git records a repository inside a repository
   if (nested !== undefined && !entries.some((entry) => entry.endsWith('\t.gitmodules'))) {
-    throw new Error(`${path.join(folder, nested.split('\t')[1])} is a git repository inside the folder, and git does not take in its files. Name that repository itself, or remove its .git.`);
+    throw new UsageError(`${path.join(folder, nested.split('\t')[1])} is a git repository inside the folder, and git does not take in its files. Name that repository itself, or remove its .git.`);
   }
 }
 
