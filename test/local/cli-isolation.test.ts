@@ -9,10 +9,9 @@ import * as path from 'node:path';
 import { synthesizePipeline, until } from '../support/local-pipeline';
 
 const CLI = path.join(__dirname, '..', '..', 'local', 'cli.ts');
-const TSX = path.join(path.dirname(require.resolve('tsx/package.json')), 'dist', 'cli.mjs');
 
-/** What stays from run to run, on purpose: the stand-ins for missing tools, and what tsx has compiled. */
-const CACHES = /^(nextjs-builds-image-|tsx-|node-compile-cache)/;
+/** What stays from run to run, on purpose: what tsx has compiled. */
+const CACHES = /^(tsx-|node-compile-cache)/;
 
 let directory: string;
 let template: string;
@@ -26,6 +25,8 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 interface Run {
   readonly child: ChildProcess;
   readonly temporary: string;
+  readonly state: string;
+  readonly json: string;
   /** Written by the app's install script: the environment of the build. */
   readonly seen: string;
   readonly ended: Promise<number | null>;
@@ -34,7 +35,7 @@ interface Run {
 
 /** Builds an app that, when it is installed, writes down what it sees and then does what it is told. */
 async function build(name: string, script: string, environment: Record<string, string> = {}): Promise<Run> {
-  const [app, temporary, seen] = ['app', 'tmp', 'seen'].map((part) => path.join(directory, name, part));
+  const [app, temporary, seen, state, json] = ['app', 'tmp', 'seen', 'state', 'report.json'].map((part) => path.join(directory, name, part));
   for (const folder of [app, temporary]) await mkdir(folder, { recursive: true });
   const dependencies = { next: 'file:vendor' };
   const packages = { '': { dependencies }, 'node_modules/next': { resolved: 'vendor', link: true }, 'vendor': { name: 'next', version: '16.4.6' } };
@@ -43,12 +44,14 @@ async function build(name: string, script: string, environment: Record<string, s
   await writeFile(path.join(app, 'package.json'), JSON.stringify({ dependencies, scripts: { preinstall: `(echo "PID=$$"; env) > "$SEEN.new"; mv "$SEEN.new" "$SEEN"; ${script}` } }));
   await writeFile(path.join(app, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, requires: true, packages }));
 
-  const child = spawn(process.execPath, [TSX, CLI, 'build', app, '--template', template, '--env', `SEEN=${seen}`], {
-    env: { ...process.env, ...environment, TMPDIR: temporary }, stdio: ['ignore', 'pipe', 'pipe'],
+  // As `npm run local` in the folder above: relative paths begin there.
+  const args = ['build', 'app', '--template', template, '--env', `SEEN=${seen}`, '--state', 'state', '--json', 'report.json'];
+  const child = spawn(process.execPath, ['--import', 'tsx', CLI, ...args], {
+    env: { ...process.env, ...environment, TMPDIR: temporary, INIT_CWD: path.dirname(app) }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
-  return { child, temporary, seen, output: () => output, ended: once(child, 'close').then(([code]) => code as number | null) };
+  return { child, temporary, state, json, seen, output: () => output, ended: once(child, 'close').then(([code]) => code as number | null) };
 }
 
 async function environmentOf({ seen, output }: Run): Promise<Record<string, string>> {
@@ -69,20 +72,40 @@ async function leftovers({ temporary }: Run): Promise<string[]> {
   return (await readdir(temporary)).filter((name) => !CACHES.test(name));
 }
 
-test.each(['SIGINT', 'SIGTERM'] as const)('%s during a build: no process, no port, no file is left, and the exit status is 130', async (signal) => {
-  const run = await build(`stopped by ${signal}`, 'sleep 600');
+/** What may end a run before its deployments have ended. */
+const INTERRUPTIONS: [string, (child: ChildProcess) => void][] = [
+  ['SIGINT', (child) => child.kill('SIGINT')],
+  ['SIGTERM', (child) => child.kill('SIGTERM')],
+  ['Ctrl-C in a terminal, of which npm tells the run once more', (child) => {
+    child.kill('SIGINT');
+    setTimeout(() => child.kill('SIGINT'), 100);
+  }],
+  // Noticed at the next line, which is one of the finished build here.
+  ['a reader that goes away, as head does,', (child) => child.stdout!.destroy()],
+];
+
+test.each(INTERRUPTIONS)('%s during a build: no process, no port, no file is left, and the exit status is 130', async (name, interrupt) => {
+  const endless = !name.startsWith('a reader');
+  const run = await build(`stopped by ${name}`, endless ? 'sleep 600' : 'sleep 5');
   const { PID: pid, ...environment } = await environmentOf(run);
   const endpoints = endpointsIn(environment).map(([, endpoint]) => endpoint);
   expect(endpoints.length).toBeGreaterThanOrEqual(4);
   expect(await Promise.all(endpoints.map(listens))).not.toContain(false);
   expect(await leftovers(run)).not.toEqual([]);
 
-  run.child.kill(signal);
+  interrupt(run.child);
 
-  expect({ code: await run.ended, output: run.output() }).toEqual({ code: 130, output: expect.stringContaining('Stopping') });
+  expect({ code: await run.ended, output: run.output() }).toEqual({ code: 130, output: expect.stringMatching(/Stopping: [^]*\nStopped\.\n$/) });
   expect(() => process.kill(Number(pid), 0)).toThrow('ESRCH');
   expect(await Promise.all(endpoints.map(listens))).not.toContain(true);
   expect(await leftovers(run)).toEqual([]);
+
+  // What was asked to be kept is kept, and free for the next run.
+  const { deployments } = JSON.parse(await readFile(run.json, 'utf8')) as { deployments: { status: string; logFile: string }[] };
+  expect(deployments).toEqual([expect.objectContaining({ status: endless ? 'building' : expect.any(String), logFile: expect.any(String) })]);
+  expect(path.dirname(deployments[0].logFile)).toBe(path.join(run.state, 'logs'));
+  expect(await readFile(deployments[0].logFile, 'utf8')).toContain('Entering phase PRE_BUILD');
+  expect((await readdir(run.state)).sort()).toEqual(['dynamodb', 'logs', 's3']);
 }, 120_000);
 
 describe('a developer\'s AWS settings', () => {

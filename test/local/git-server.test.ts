@@ -143,10 +143,11 @@ describe('snapshot', () => {
     await write(path.join(parent, 'examples/app'), { '.gitignore': '*.log\n', 'package.json': '{}', 'debug.log': '' });
     await symlink('package.json', path.join(parent, 'examples/app/link'));
 
-    const { repository, commitSha, branch } = await snapshot(path.join(parent, 'examples/app'), fresh());
+    const { repository, commitSha, branch, description } = await snapshot(path.join(parent, 'examples/app'), fresh());
 
     expect(await filesOf(repository, commitSha)).toEqual(['.gitignore', 'link', 'package.json']);
     expect(branch).toBe('main');
+    expect(description).toContain(`as a plain folder. To build the repository that it lies in, name ${parent} --root-directory examples/app`);
   });
 
   test('gives the same content the same commit SHA', async () => {
