@@ -78,7 +78,7 @@ const INTERRUPTIONS: [string, (child: ChildProcess) => void][] = [
   ['SIGTERM', (child) => child.kill('SIGTERM')],
   ['Ctrl-C in a terminal, of which npm tells the run once more', (child) => {
     child.kill('SIGINT');
-    setTimeout(() => child.kill('SIGINT'), 100);
+    setTimeout(() => child.kill('SIGINT'), 20);
   }],
   // Noticed at the next line, which is one of the finished build here.
   ['a reader that goes away, as head does,', (child) => child.stdout!.destroy()],
