@@ -134,7 +134,7 @@ class LocalRun {
     const template = this.command.template ?? path.join(this.workDirectory, 'cdk.out');
     if (!this.command.template) await synthesizeExample(template, this.signal);
     this.signal.throwIfAborted();
-    const image = await prepareImage({ directory: path.join(this.workDirectory, 'image') });
+    const image = await prepareImage({ directory: path.join(this.workDirectory, 'image'), signal: this.signal });
     this.signal.throwIfAborted();
     image.notes.forEach((note) => this.write(`Note: ${note}`));
     return startStack({

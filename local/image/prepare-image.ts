@@ -18,13 +18,21 @@ export interface Image {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+export interface ImageOptions {
+  /** Where replacements go, private to this run. */
+  readonly directory: string;
+  /** The developer's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Ctrl-C. */
+  readonly signal?: AbortSignal;
+}
+
 const REQUIRED: Record<string, string> = {
   git: 'Install git: "xcode-select --install" on macOS, "apt-get install git" or "dnf install git" on Linux.',
   bash: 'Install bash: "apt-get install bash", "dnf install bash" or "apk add bash"; macOS has it.',
 };
 
-/** `directory`: where replacements go, private to this run. `env`: the developer's environment. */
-export async function prepareImage({ directory, env = process.env }: { directory: string; env?: NodeJS.ProcessEnv }): Promise<Image> {
+export async function prepareImage({ directory, env = process.env, signal }: ImageOptions): Promise<Image> {
   const bin = join(directory, 'bin');
   const home = join(directory, 'empty-home');
   const emptyFile = join(directory, 'empty-file');
@@ -43,7 +51,10 @@ export async function prepareImage({ directory, env = process.env }: { directory
     notes.push(`node or npm on PATH does not run without your home directory: builds use those in ${dirname(process.execPath)}.`);
   }
   const standIns: string[] = [];
-  if (!knowsEndpointVariables(await tryRun('aws', ['--version'], machine))) {
+  const awsVersion = await tryRun('aws', ['--version'], machine);
+  // Ctrl-C ends the tools that are being tried as well: they are not missing.
+  signal?.throwIfAborted();
+  if (!knowsEndpointVariables(awsVersion)) {
     notes.push(await prepareAws({ directory, bin, env: machine }));
     standIns.push('aws');
   }
