@@ -152,6 +152,11 @@ async function explainUnclaimed(message: SQSRecord, request: BuildRequest, now: 
     await delayNextDelivery(message, Math.max(1, (record.claimExpiresAt ?? now) - now + 1));
     throw new HandledFailure('claimed by another invocation');
   }
+  if (record?.failureCode === 'START_FAILED') {
+    logger.info('The build of this request could not be started; the request belongs in the dead-letter queue');
+    await delayNextDelivery(message, NO_USE_WAITING_SECONDS);
+    throw new HandledFailure('could not be started before');
+  }
   if (record && (record.status === 'building' || TERMINAL_STATUSES.includes(record.status))) {
     logger.info('Nothing to do: the deployment was started before', { status: record.status });
     return;

@@ -144,6 +144,10 @@ describe.each(NO_CAPACITY)('%s: there is no capacity', (name) => {
     jest.spyOn(Date, 'now').mockReturnValue(SENT_AT + RETENTION_SECONDS * 1000);
     expect(await receive(asReceived(copies()[0]))).toEqual(['message-1']);
     expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
+    // Its remaining receives lead there, instead of being taken for a duplicate that can go.
+    expect(await receive(asReceived(copies()[0]))).toEqual(['message-1']);
+    expect(visibilities()).toEqual([1, 1]);
+    expect(announcedStatuses()).toEqual(['failed']);
   });
 
   test('a copy that SQS does not take: the message stays', async () => {
