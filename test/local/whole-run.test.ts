@@ -130,7 +130,7 @@ test('the state folder holds objects and records as plain files', async () => {
 test('every object has a content type, and static files say how long they may be kept', () => {
   expect(Object.keys(heads).sort()).toEqual(report.artifacts.map(({ key }) => key).sort());
   for (const [key, { type, cache }] of Object.entries(heads)) {
-    expect(type).toBeTruthy();
+    expect(type).toMatch(/^[a-z]+\/[\w.+-]+/);
     const kept = key.includes('/_next/static/') ? 'public, max-age=31536000, immutable' : 'public, max-age=0, must-revalidate';
     expect([key, cache]).toEqual([key, key.startsWith('static/') ? kept : undefined]);
   }
