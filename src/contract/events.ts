@@ -1,6 +1,6 @@
 import type { DeploymentRecord } from './deployment';
 
-/** EventBridge event that follows each change of a deployment's status, on the account's default bus. */
+/** EventBridge event that follows when a deployment becomes building, success or failed; on the account's default bus, at least once. */
 export const EVENT_SOURCE = 'cdk-nextjs-build-pipeline';
 export const STATUS_CHANGED = 'Deployment Status Changed';
 

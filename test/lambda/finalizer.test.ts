@@ -28,7 +28,7 @@ let directory: string;
 let s3Service: S3Service;
 let s3: S3Client;
 /** Asked before each call of S3; throws to refuse it. */
-let onS3Call: (call: ApiCall) => void;
+let onS3Call: (call: ApiCall) => void | Promise<void>;
 let handler: typeof import('../../lambda/finalizer').handler;
 
 let id: string;
@@ -290,23 +290,27 @@ test('a success whose answer got lost on the way is announced all the same', asy
 
 describe('what S3 refuses to copy is the build\'s doing: ARTIFACTS_INVALID, and not tried again', () => {
   test('an object that was exchanged after it was checked', async () => {
-    const send = S3Client.prototype.send;
-    jest.spyOn(S3Client.prototype, 'send').mockImplementation(async function (this: S3Client, command: never) {
-      const { input, constructor } = command as { input: { CopySource?: string }; constructor: { name: string } };
-      if (constructor.name === 'CopyObjectCommand' && input.CopySource!.endsWith('static/b.txt')) {
-        throw error('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold');
-      }
-      return (send as (this: S3Client, command: never) => unknown).call(this, command);
-    } as never);
+    let exchanged = false;
+    onS3Call = async ({ action, resource }) => {
+      if (exchanged || action !== 's3:GetObject' || !resource.endsWith('static/b.txt')) return;
+      exchanged = true;
+      await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${stagingPrefix(arn())}static/b.txt`, Body: 'something else' }));
+    };
     await deliver();
-    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID', failureMessage: expect.stringContaining('"static/b.txt" cannot be copied: PreconditionFailed') });
+    expect(await record()).toMatchObject({
+      status: 'failed', failureCode: 'ARTIFACTS_INVALID', failureMessage: expect.stringContaining('"static/b.txt" cannot be copied: PreconditionFailed'),
+    });
     expect(await staged()).toBe(0);
   });
 });
 
-test('keys that XML cannot carry are removed too', async () => {
+test('keys that XML cannot carry are removed too, without XML', async () => {
   await stage(['static/a\u0001b', 'static/\ufffe']);
+  const send = jest.spyOn(S3Client.prototype, 'send');
   await deliver();
+  const inXml = send.mock.calls.flatMap(([{ input }]) => ('Delete' in input ? input.Delete!.Objects! : [])).map(({ Key }) => Key!);
+  expect(inXml).toHaveLength(STAGED.length);
+  expect(inXml.filter((key) => /[\u0001\ufffe]/.test(key))).toEqual([]);
   expect(await record()).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID' });
   expect(await staged()).toBe(0);
 });

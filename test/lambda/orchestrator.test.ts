@@ -1,4 +1,5 @@
 /** What the orchestrator does when a service does not do its part: no emulator fails on demand. The records are real. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CodeBuildClient, StartBuildCommand } from '@aws-sdk/client-codebuild';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { ChangeMessageVisibilityCommand, SendMessageCommand, SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
@@ -282,6 +283,19 @@ describe('a batch', () => {
     const [good, unlucky] = ['good', 'unlucky'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
     codeBuild.on(StartBuildCommand, { idempotencyToken: unlucky.deploymentId }).rejects(error('InternalFailure'));
     expect((await receive(message(good, 1, 'good'), message({}, 1, 'invalid'), message(unlucky, 1, 'unlucky'))).sort()).toEqual(['invalid', 'unlucky']);
+  });
+
+  test('is handled one message after the other: the log lines in between carry the id of the message in hand', async () => {
+    let [running, most] = [0, 0];
+    codeBuild.on(StartBuildCommand).callsFake(async () => {
+      most = Math.max(most, ++running);
+      await sleep(20);
+      running -= 1;
+      return { build: BUILD };
+    });
+    const requests = ['a', 'b', 'c'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
+    expect(await receive(...requests.map((each) => message(each, 1, each.deploymentId)))).toEqual([]);
+    expect([codeBuild.commandCalls(StartBuildCommand).length, most]).toEqual([3, 1]);
   });
 
   test('that failed as a whole is an answer, not an error of the function', async () => {
