@@ -14,13 +14,18 @@ export interface BuildRequest {
   readonly rootDirectory?: string;
 }
 
-/** Message attributes of a request that waits for capacity: the orchestrator puts a copy of it back into the queue. */
+/** Message attributes of a request that waits: the orchestrator puts a copy of it back into the queue. */
 export const REQUEUE_ATTRIBUTES = {
   /** How often it was put back. */
   requeues: 'requeues',
   /** When its producer sent it, in milliseconds since 1970. */
   firstSentAt: 'firstSentAt',
+  /** `createdAt` of the deployment's record. */
+  createdAt: 'createdAt',
 } as const;
+
+/** Message attribute of a hint that it is this request's turn. If there is no room after all, it is dropped: the waiting copy stays. */
+export const WAKE_ATTRIBUTE = 'wake';
 
 /**
  * Ids become S3 key segments, DynamoDB keys and the MessageGroupId (at most 128 characters in SQS).

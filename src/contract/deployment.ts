@@ -1,7 +1,15 @@
-/** Only ever moves to the right: queued -> building -> success | failed. The first terminal status wins. */
-export type DeploymentStatus = 'queued' | 'building' | 'success' | 'failed';
+/**
+ * Only ever moves to the right: queued -> building -> success | failed | superseded. The first terminal status wins, with one way
+ * back: a deployment that failed before it had a build becomes queued again when its request is sent again.
+ *
+ * Superseded is no failure: a newer deployment of the same project and branch was queued before this one was done.
+ */
+export type DeploymentStatus = 'queued' | 'building' | 'success' | 'failed' | 'superseded';
 
-export const TERMINAL_STATUSES: readonly DeploymentStatus[] = ['success', 'failed'];
+export const TERMINAL_STATUSES: readonly DeploymentStatus[] = ['success', 'failed', 'superseded'];
+
+/** Why a queued deployment waits: for CodeBuild to take another build, or for a build of its own project to end. */
+export type WaitingReason = 'ACCOUNT_CAPACITY' | 'PROJECT_LIMIT';
 
 /** Partition key of the deployments table, of type string. The table has no sort key. */
 export const DEPLOYMENTS_PARTITION_KEY = 'deploymentId';
@@ -29,7 +37,12 @@ export interface DeploymentRecord {
   readonly repoUrl: string;
   readonly rootDirectory?: string;
   readonly status: DeploymentStatus;
+  /** Counts the changes of status: of two events or copies of this record, the one with the greater version is the newer. */
+  readonly version?: number;
+  /** Orders the deployments of a branch: the newest is the one created last. */
   readonly createdAt: string;
+  /** Only while the deployment is queued, and only after it had to wait. */
+  readonly waitingReason?: WaitingReason;
   readonly buildStartedAt?: string;
   /** CodeBuild's build id, `<project>:<uuid>`. */
   readonly buildId?: string;
@@ -41,6 +54,12 @@ export interface DeploymentRecord {
   /** A sentence for the person who pushed: what went wrong and what to do. */
   readonly failureMessage?: string;
   readonly artifacts?: DeploymentArtifacts;
+  /** Id of a newer deployment of the same project and branch that was queued before this one was done: do not go live with this one. */
+  readonly supersededBy?: string;
   /** While an orchestrator invocation is starting the build: until when (epoch seconds) nobody else may. */
   readonly claimExpiresAt?: number;
+  /** Since when (epoch seconds) there may be a build that the record does not know: StartBuild was called and its answer not stored. */
+  readonly startAttemptedAt?: number;
+  /** The version that the last status event told of. */
+  readonly announcedVersion?: number;
 }

@@ -1,13 +1,23 @@
-/** Environment variables of the orchestrator and the finalizer, set by the construct. */
+/** Environment variables of the handlers, set by the construct. */
 export const HANDLER_ENV = {
   deploymentsTable: 'DEPLOYMENTS_TABLE_NAME',
   artifactsBucket: 'ARTIFACTS_BUCKET_NAME',
+  stateTable: 'STATE_TABLE_NAME',
   buildProject: 'BUILD_PROJECT_NAME',
+  buildProjectArn: 'BUILD_PROJECT_ARN',
   buildQueueUrl: 'BUILD_QUEUE_URL',
   /** After so many receives SQS moves a message to the dead-letter queue. */
   maxReceiveCount: 'MAX_RECEIVE_COUNT',
   /** How long a request may wait for capacity: as long as SQS would keep its message. */
   messageRetentionSeconds: 'MESSAGE_RETENTION_SECONDS',
+  /** A message that is in nobody's hands is seen again after this time at the latest. */
+  visibilityTimeoutSeconds: 'VISIBILITY_TIMEOUT_SECONDS',
+  /** Not set: no limit. */
+  maxConcurrentBuildsPerProject: 'MAX_CONCURRENT_BUILDS_PER_PROJECT',
+  /** `true`: a running build is stopped when a newer deployment of its branch is queued. Not set: it is left to finish. */
+  stopSupersededBuilds: 'STOP_SUPERSEDED_BUILDS',
+  deadLetterQueueUrl: 'DEAD_LETTER_QUEUE_URL',
+  finalizerFunction: 'FINALIZER_FUNCTION_NAME',
 } as const;
 
 /** What `addProducer` sets on a function that sends build requests. */

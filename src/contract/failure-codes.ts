@@ -10,7 +10,8 @@ interface Failure {
 
 const FAILURES = {
   INVALID_REQUEST: { message: 'The build request is not valid. Correct it and send it again with a new deployment id.' },
-  START_FAILED: { message: 'CodeBuild did not start the build. This is a fault of the platform: check the pipeline\'s CodeBuild project and quotas, then send the request again with a new deployment id.' },
+  START_FAILED: { message: 'CodeBuild did not start the build. This is a fault of the platform: check the pipeline\'s CodeBuild project and quotas, then redrive the dead-letter queue, or send the request again.' },
+  NO_CAPACITY: { message: 'The build waited for capacity as long as requests are kept. Ask the platform for more concurrent builds, then send the request again.' },
   CHECKOUT_FAILED: { exitCode: 20, message: 'The repository could not be read. Check that its URL is right and that it can be cloned without a password.' },
   COMMIT_NOT_FOUND: { exitCode: 21, message: 'The repository does not have this commit. Push it, or check the commit SHA.' },
   ROOT_DIRECTORY_NOT_FOUND: { exitCode: 22, message: 'The root directory does not exist in this commit. Check the project\'s root directory setting.' },
@@ -23,9 +24,13 @@ const FAILURES = {
   PACKAGE_FAILED: { exitCode: 33, message: 'The app was built, but OpenNext could not package the output of next build. The build log shows why.' },
   ARTIFACT_TOO_LARGE: { exitCode: 34, message: 'A server function is larger than the 250 MB that Lambda accepts. The build log lists its largest packages; leave some out with outputFileTracingExcludes.' },
   UPLOAD_FAILED: { exitCode: 35, message: 'The artifacts could not be stored. This is a fault of the platform: check the build role\'s access to the bucket and its key.' },
-  ARTIFACTS_INVALID: { message: 'The build reported success, but what it stored is incomplete or not acceptable. The finalizer\'s log names the object.' },
+  ARTIFACTS_MISSING: { message: 'The build reported success, but the artifacts are not all there. Send the request again with a new deployment id.' },
+  ARTIFACTS_INVALID: { message: 'The build reported success, but what it stored is not acceptable. The finalizer\'s log names the object.' },
+  PROMOTION_FAILED: { message: 'The app was built, but its artifacts could not be put in place. This is a fault of the platform: the finalizer\'s log shows why. Then send the request again with a new deployment id.' },
   TIMED_OUT: { message: 'The build took longer than the platform allows. Make it faster, or ask for a longer build timeout.' },
+  QUEUE_TIMED_OUT: { message: 'CodeBuild had no machine for the build in time. Send the request again with a new deployment id; if it happens often, ask for more concurrent builds.' },
   STOPPED: { message: 'The build was stopped before it was done. Send the request again with a new deployment id.' },
+  PROVISIONING_FAILED: { message: 'CodeBuild could not prepare the build container. This is a fault of the platform: check the project\'s image, network and role, then send the request again with a new deployment id.' },
   CODEBUILD_FAULT: { message: 'CodeBuild could not run the build, for a reason outside the app. Send the request again with a new deployment id.' },
 } as const satisfies Record<string, Failure>;
 
