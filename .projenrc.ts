@@ -46,6 +46,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
     '@aws-sdk/client-codebuild',
     '@aws-sdk/client-dynamodb',
     '@aws-sdk/client-eventbridge',
+    '@aws-sdk/client-lambda',
     '@aws-sdk/client-s3',
     '@aws-sdk/client-sqs',
     '@aws-sdk/lib-dynamodb',
