@@ -8,7 +8,9 @@ import { startCodeBuild, type CodeBuild, type EnvironmentVariable, type Phase } 
 import { startDynamoDb, type DynamoDbService } from './services/dynamodb';
 import { startEventBridge, type EventBridge } from './services/events/event-bridge';
 import type { EventPattern } from './services/events/event-pattern';
+import { intervalOf } from './services/events/schedule';
 import { EventSourceMapping } from './services/lambda/event-source-mapping';
+import { startLambdaApi } from './services/lambda/lambda-api';
 import { LambdaFunction } from './services/lambda/lambda-function';
 import { startS3, type S3Service } from './services/s3';
 import { startSqs, type SqsService } from './services/sqs/sqs-service';
@@ -40,6 +42,7 @@ export interface StackOptions {
 
 export interface LocalStack {
   readonly resolvers: readonly Resolver[];
+  /** By ARN. */
   readonly functions: ReadonlyMap<string, LambdaFunction>;
   readonly s3: S3Service;
   readonly sqs: SqsService;
@@ -90,12 +93,15 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       baseEnvironment: { ...options.imageEnvironment, ...endpoints },
     }));
     endpoints.AWS_ENDPOINT_URL_CODEBUILD = codebuild.endpoint;
+    const functions = new Map<string, LambdaFunction>();
+    const lambda = await start(startLambdaApi({ accountId: ACCOUNT_ID, region: REGION, functions, onInvoke: observer.onInvoke, onLog: observer.onNote }));
+    endpoints.AWS_ENDPOINT_URL_LAMBDA = lambda.endpoint;
 
     const resolvers = createResolvers(options.assembly.stacks, { region: REGION, queueUrl: (name) => `${sqs.endpoint}/${ACCOUNT_ID}/${name}` });
-    const deployment = new Deployment(resolvers, options, { s3, sqs, dynamodb, events, codebuild, endpoints });
+    const deployment = new Deployment(resolvers, options, { s3, sqs, dynamodb, events, codebuild, endpoints, functions });
     await deployment.createStores();
     deployment.createProjects();
-    deployment.functions.forEach((fn) => started.push(fn));
+    functions.forEach((fn) => started.push(fn));
     deployment.createRules();
     for (const mapping of deployment.eventSourceMappings()) {
       started.push({ close: () => mapping.stop() });
@@ -109,8 +115,8 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       events,
       codebuild,
       endpoints,
+      functions,
       close,
-      functions: deployment.functions,
       logFileOf: (buildId) => path.join(options.workDirectory, 'codebuild', 'logs', `${buildId.split(':').pop()}.log`),
     };
   } catch (error) {
@@ -121,13 +127,11 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
 
 /** Creates the resources of a template in the services. */
 class Deployment {
-  /** By ARN. */
-  public readonly functions = new Map<string, LambdaFunction>();
-
   constructor(
     private readonly resolvers: readonly Resolver[],
     private readonly options: StackOptions,
-    private readonly services: Pick<LocalStack, 's3' | 'sqs' | 'dynamodb' | 'events' | 'codebuild' | 'endpoints'>,
+    private readonly services: Pick<LocalStack, 's3' | 'sqs' | 'dynamodb' | 'events' | 'codebuild' | 'endpoints'>
+      & { readonly functions: Map<string, LambdaFunction> },
   ) {
     this.createFunctions();
   }
@@ -136,7 +140,7 @@ class Deployment {
     const { s3, sqs, dynamodb } = this.services;
     for (const { name } of this.each('AWS::S3::Bucket')) await s3.createBucket(name);
     for (const { name, properties } of this.each('AWS::DynamoDB::Table', 'AWS::DynamoDB::GlobalTable')) {
-      const { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes, LocalSecondaryIndexes } = properties;
+      const { AttributeDefinitions, KeySchema, GlobalSecondaryIndexes, LocalSecondaryIndexes, TimeToLiveSpecification } = properties;
       // Without throughput, which only provisioned tables have, and without what has no meaning here.
       const indexes = (list?: Properties[]) => list?.map((index) => ({ IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection }));
       await dynamodb.createTable({
@@ -145,6 +149,7 @@ class Deployment {
         KeySchema,
         GlobalSecondaryIndexes: indexes(GlobalSecondaryIndexes),
         LocalSecondaryIndexes: indexes(LocalSecondaryIndexes),
+        timeToLiveAttribute: TimeToLiveSpecification?.Enabled ? TimeToLiveSpecification.AttributeName : undefined,
       });
     }
     // A queue's redrive policy names its dead-letter queue, which must be there first.
@@ -160,7 +165,7 @@ class Deployment {
 
   public createProjects(): void {
     for (const { name, properties } of this.each('AWS::CodeBuild::Project')) {
-      const { Environment: environment, Source: source, TimeoutInMinutes: timeout = 60, ServiceRole: serviceRole } = properties;
+      const { Environment: environment, Source: source, TimeoutInMinutes: timeout = 60, QueuedTimeoutInMinutes: queuedTimeout, ServiceRole: serviceRole } = properties;
       if (source.Type !== 'NO_SOURCE') {
         this.note(`CodeBuild project ${name} is left out: the local run knows only projects without a source.`);
         continue;
@@ -172,6 +177,7 @@ class Deployment {
         buildspec: source.BuildSpec,
         environmentVariables: [...variables, ...Object.entries(this.options.buildEnvironment).map(([key, value]) => ({ name: key, value }))],
         timeoutInMinutes: Number(timeout),
+        queuedTimeoutInMinutes: queuedTimeout && Number(queuedTimeout),
         environment: {
           image: environment.Image, computeType: environment.ComputeType, type: environment.Type, privilegedMode: Boolean(environment.PrivilegedMode),
         },
@@ -183,8 +189,10 @@ class Deployment {
 
   public createRules(): void {
     for (const { name, properties } of this.each('AWS::Events::Rule')) {
-      if (!properties.EventPattern || properties.State === 'DISABLED') {
-        this.note(`Rule ${name} is left out: it has no event pattern, or is disabled.`);
+      const pattern = properties.EventPattern as EventPattern | undefined;
+      const intervalMs = intervalOf(properties.ScheduleExpression ?? '');
+      if (properties.State === 'DISABLED' || !pattern && !intervalMs) {
+        this.note(`Rule ${name} is left out: it is disabled, or has neither an event pattern nor a schedule like rate(5 minutes).`);
         continue;
       }
       const targets = (properties.Targets ?? []).flatMap(({ Id, Arn, Input, InputPath, InputTransformer, DeadLetterConfig, RetryPolicy }: Properties) => {
@@ -203,14 +211,14 @@ class Deployment {
           deadLetter: DeadLetterConfig && this.deliveryTo(DeadLetterConfig.Arn),
         }];
       });
-      this.services.events.addRule({ name, eventBusName: properties.EventBusName, pattern: properties.EventPattern as EventPattern, targets });
+      this.services.events.addRule({ name, eventBusName: properties.EventBusName, pattern, intervalMs, targets });
     }
   }
 
   public eventSourceMappings(): EventSourceMapping[] {
     return this.each('AWS::Lambda::EventSourceMapping').flatMap(({ properties }) => {
       const { EventSourceArn: source, FunctionName: functionName, BatchSize, ScalingConfig, FunctionResponseTypes = [], Enabled = true } = properties;
-      const fn = [...this.functions.values()].find((candidate) => [candidate.name, candidate.arn].includes(functionName));
+      const fn = [...this.services.functions.values()].find((candidate) => [candidate.name, candidate.arn].includes(functionName));
       if (!fn || !Enabled || !String(source).startsWith('arn:aws:sqs:')) {
         this.note(`The event source mapping of ${source} to ${functionName} is left out.`);
         return [];
@@ -235,7 +243,7 @@ class Deployment {
         continue;
       }
       const deadLetter = properties.DeadLetterConfig?.TargetArn;
-      this.functions.set(arn, new LambdaFunction({
+      this.services.functions.set(arn, new LambdaFunction({
         name,
         codeDirectory: code,
         handler: properties.Handler,
@@ -270,7 +278,7 @@ class Deployment {
   }
 
   private deliveryTo(arn: string): ((event: unknown) => Promise<void>) | undefined {
-    const fn = this.functions.get(arn);
+    const fn = this.services.functions.get(arn);
     if (fn) {
       return async (event) => {
         this.options.observer.onInvoke?.(fn.name);

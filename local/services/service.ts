@@ -37,16 +37,19 @@ export function accessKeyIdOf(request: IncomingMessage): string | undefined {
   return credential?.split('/')[0] || undefined;
 }
 
-/** The whole body. For bodies that are documents (JSON, XML), not for objects: they would fill the memory. */
+/**
+ * The whole body. For bodies that are documents (JSON, XML), not for objects: they would fill the memory. One that is too large is
+ * read to its end all the same, and dropped: what is left of it would stand before the next request of the connection.
+ */
 export async function readBody(request: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
     size += chunk.length;
-    if (size > limit) {
-      throw new BodyTooLargeError(`The request body is larger than ${limit} bytes.`);
-    }
-    chunks.push(chunk);
+    if (size <= limit) chunks.push(chunk);
+  }
+  if (size > limit) {
+    throw new BodyTooLargeError(`The request body is larger than ${limit} bytes.`);
   }
   return Buffer.concat(chunks);
 }

@@ -12,7 +12,11 @@ import { DynamoDBDocumentClient, paginateScan, PutCommand } from '@aws-sdk/lib-d
 import dynalite from 'dynalite';
 
 export type TableDefinition = Pick<CreateTableCommandInput, 'AttributeDefinitions' | 'KeySchema' | 'GlobalSecondaryIndexes' | 'LocalSecondaryIndexes'>
-  & { readonly TableName: string };
+  & {
+    readonly TableName: string;
+    /** Items that have expired by it are not there any more in the next run. While a run lasts nothing is removed: DynamoDB takes days, too. */
+    readonly timeToLiveAttribute?: string;
+  };
 
 export interface DynamoDbService {
   /** `http://127.0.0.1:<port>` */
@@ -40,10 +44,11 @@ export async function startDynamoDb(options: { directory: string; region: string
   return {
     endpoint,
     client,
-    async createTable(table) {
+    async createTable({ timeToLiveAttribute, ...table }) {
       await plainClient.send(new CreateTableCommand({ ...table, BillingMode: 'PAY_PER_REQUEST' }));
       tables.push(table.TableName);
       for (const item of await readItems(fileOf(table.TableName))) {
+        if (timeToLiveAttribute && hasExpired(item[timeToLiveAttribute])) continue;
         await client.send(new PutCommand({ TableName: table.TableName, Item: item }));
       }
     },
@@ -53,7 +58,7 @@ export async function startDynamoDb(options: { directory: string; region: string
         const items: unknown[] = [];
         for await (const page of paginateScan({ client }, { TableName: table })) items.push(...page.Items ?? []);
         // Renamed into place: somebody who looks, or pulls the plug, finds the old items or the new ones.
-        await writeFile(`${fileOf(table)}.new`, `${JSON.stringify(items, undefined, 2)}\n`);
+        await writeFile(`${fileOf(table)}.new`, `${JSON.stringify(items, writeSets, 2)}\n`);
         await rename(`${fileOf(table)}.new`, fileOf(table));
       }
     },
@@ -70,8 +75,25 @@ export async function startDynamoDb(options: { directory: string; region: string
 async function readItems(file: string): Promise<Record<string, unknown>[]> {
   if (!existsSync(file)) return [];
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>[];
+    return JSON.parse(await readFile(file, 'utf8'), readSets) as Record<string, unknown>[];
   } catch (error) {
     throw new Error(`${file} holds the items of an earlier local run, but is not valid JSON (${(error as Error).message}). Mend or remove it.`);
   }
+}
+
+/** JSON knows no sets: they are written in DynamoDB's own notation. */
+function writeSets(_: string, value: unknown): unknown {
+  if (!(value instanceof Set)) return value;
+  const members = [...value] as unknown[];
+  return typeof members[0] === 'string' ? { SS: members } : { NS: members };
+}
+
+function readSets(_: string, value: unknown): unknown {
+  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  const [name, members] = entries[0] ?? [];
+  return entries.length === 1 && ['SS', 'NS'].includes(name) && Array.isArray(members) ? new Set(members) : value;
+}
+
+function hasExpired(epochSeconds: unknown): boolean {
+  return typeof epochSeconds === 'number' && epochSeconds * 1000 < Date.now();
 }

@@ -1,6 +1,6 @@
 /**
- * Amazon EventBridge on 127.0.0.1: PutEvents over the AWS JSON 1.1 protocol, rules with event patterns, and their targets.
- * Events of AWS services come in by `putEvent`, in this process.
+ * Amazon EventBridge on 127.0.0.1: PutEvents over the AWS JSON 1.1 protocol, rules with event patterns or intervals, and their
+ * targets. Events of AWS services come in by `putEvent`, in this process.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,7 +35,10 @@ export interface Rule {
   readonly name: string;
   /** Name or ARN; by default the account's default bus. */
   readonly eventBusName?: string;
-  readonly pattern: EventPattern;
+  /** Without one, no event reaches the targets but those of the schedule. */
+  readonly pattern?: EventPattern;
+  /** The rule's schedule: so often the targets get a Scheduled Event, for the first time after one interval. */
+  readonly intervalMs?: number;
   readonly targets: ReadonlyArray<RuleTarget & {
     /** Refused: only `input` is supported. */
     readonly inputPath?: unknown;
@@ -66,33 +69,51 @@ const DEFAULT_RETRY_DELAYS_MS = [200, 1000, 3000];
 /** A target that is still busy when the run ends is given this long. */
 const CLOSE_GRACE_MS = 2000;
 
+/** A timer of Node.js counts no further (24.8 days); with more it fires at once. */
+const MAX_INTERVAL_MS = 2 ** 31 - 1;
+
 export async function startEventBridge(options: EventBridgeOptions = {}): Promise<EventBridge> {
   const { accountId = '000000000000', region = 'us-east-1', now = Date.now, onLog = console.error } = options;
   const rules: Array<Rule & { readonly matches: (event: EventEnvelope) => boolean }> = [];
+  const timers: NodeJS.Timeout[] = [];
   const deliveries = new Set<Promise<void>>();
   const closing = new AbortController();
   const deliveryOptions = { retryDelaysMs: options.retryDelaysMs ?? DEFAULT_RETRY_DELAYS_MS, signal: closing.signal, onLog };
 
-  const putEvent = ({ source, detailType, detail, resources = [], time, eventBusName }: NewEvent): string => {
-    const event: EventEnvelope = {
-      'version': '0',
-      'id': randomUUID(),
-      'detail-type': detailType,
-      source,
-      'account': accountId,
-      'time': new Date(time ?? now()).toISOString().replace(/\.\d+Z$/, 'Z'),
-      region,
-      resources,
-      // As if it had travelled: no class instances, no undefined.
-      'detail': JSON.parse(JSON.stringify(detail)) as unknown,
-    };
-    for (const rule of rules.filter((one) => busName(one.eventBusName) === busName(eventBusName) && one.matches(event))) {
-      for (const target of rule.targets) {
-        const delivery = deliver(rule.name, target, event, deliveryOptions).finally(() => deliveries.delete(delivery));
-        deliveries.add(delivery);
-      }
+  const envelope = ({ source, detailType, detail, resources = [], time }: NewEvent): EventEnvelope => ({
+    'version': '0',
+    'id': randomUUID(),
+    'detail-type': detailType,
+    source,
+    'account': accountId,
+    'time': new Date(time ?? now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+    region,
+    resources,
+    // As if it had travelled: no class instances, no undefined.
+    'detail': JSON.parse(JSON.stringify(detail)) as unknown,
+  });
+
+  const deliverTo = ({ name, targets }: Rule, event: EventEnvelope): void => {
+    for (const target of targets) {
+      const delivery = deliver(name, target, event, deliveryOptions).finally(() => deliveries.delete(delivery));
+      deliveries.add(delivery);
     }
+  };
+
+  const putEvent = (newEvent: NewEvent): string => {
+    const event = envelope(newEvent);
+    rules.filter((rule) => busName(rule.eventBusName) === busName(newEvent.eventBusName) && rule.matches(event)).forEach((rule) => deliverTo(rule, event));
     return event.id;
+  };
+
+  const schedule = (rule: Rule, intervalMs: number): void => {
+    const resources = [`arn:aws:events:${region}:${accountId}:rule/${rule.name}`];
+    const timer = setInterval(
+      () => deliverTo(rule, envelope({ source: 'aws.events', detailType: 'Scheduled Event', detail: {}, resources })),
+      Math.min(intervalMs, MAX_INTERVAL_MS),
+    );
+    // What runs until somebody stops it is the listener; a schedule alone keeps no process alive.
+    timers.push(timer.unref());
   };
 
   const putEvents = async (input: JsonObject, accessKeyId?: string): Promise<object> => {
@@ -133,11 +154,13 @@ export async function startEventBridge(options: EventBridgeOptions = {}): Promis
       for (const target of rule.targets) {
         checkTarget(rule.name, target);
       }
-      rules.push({ ...rule, matches: compilePattern(rule.pattern) });
+      if (rule.pattern) rules.push({ ...rule, matches: compilePattern(rule.pattern) });
+      if (rule.intervalMs) schedule(rule, rule.intervalMs);
     },
     settled,
     close: async () => {
       closing.abort();
+      timers.splice(0).forEach((timer) => clearInterval(timer));
       await listener.close();
       await Promise.race([settled(), delay(CLOSE_GRACE_MS, undefined, { ref: false })]);
     },

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { GetCommand, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { startDynamoDb, type DynamoDbService } from '../../../local/services/dynamodb';
 
 const TABLE = { TableName: 'deployments', AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' as const }], KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' as const }] };
@@ -36,6 +36,40 @@ test('items are plain JSON between runs, and there again in the next one', async
   const second = await start();
   await second.createTable(TABLE);
   expect((await second.client.send(new GetCommand({ TableName: 'deployments', Key: { id: 'a' } }))).Item).toEqual(item);
+});
+
+test('sets stay sets from run to run', async () => {
+  const first = await start();
+  await first.createTable(TABLE);
+  const item = { id: 'a', running: new Set(['one', 'two']), counts: { of: new Set([1, 2]) } };
+  await first.client.send(new PutCommand({ TableName: 'deployments', Item: item }));
+  await first.save();
+  expect(JSON.parse(await readFile(path.join(directory, 'deployments.json'), 'utf8'))).toMatchObject([{ running: { SS: ['one', 'two'] }, counts: { of: { NS: [1, 2] } } }]);
+
+  const second = await start();
+  await second.createTable(TABLE);
+  expect((await second.client.send(new GetCommand({ TableName: 'deployments', Key: { id: 'a' } }))).Item).toEqual(item);
+});
+
+test('items of a table with a sort key are all kept, but for those whose time to live is over', async () => {
+  const table = {
+    TableName: 'state',
+    AttributeDefinitions: ['kind', 'id'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' as const })),
+    KeySchema: [{ AttributeName: 'kind', KeyType: 'HASH' as const }, { AttributeName: 'id', KeyType: 'RANGE' as const }],
+    timeToLiveAttribute: 'expiresAt',
+  };
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+  const items = [{ kind: 'OPEN', id: 'a' }, { kind: 'OPEN', id: 'b', expiresAt: inAnHour }, { kind: 'OPEN', id: 'c', expiresAt: inAnHour - 3601 }, { kind: 'PROJECT', id: 'a' }];
+  const first = await start();
+  await first.createTable(table);
+  for (const item of items) await first.client.send(new PutCommand({ TableName: 'state', Item: item }));
+  await first.save();
+
+  const second = await start();
+  await second.createTable(table);
+  const open = { TableName: 'state', KeyConditionExpression: 'kind = :kind', ExpressionAttributeValues: { ':kind': 'OPEN' } };
+  expect((await second.client.send(new QueryCommand(open))).Items).toEqual(items.slice(0, 2));
+  expect((await second.client.send(new GetCommand({ TableName: 'state', Key: { kind: 'PROJECT', id: 'a' } }))).Item).toEqual(items[3]);
 });
 
 test('a file that somebody broke is named', async () => {

@@ -1,5 +1,6 @@
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { startEventBridge, type EventBridge, type EventEnvelope, type Rule, type RuleTarget } from '../../../local/services/events/event-bridge';
+import { intervalOf } from '../../../local/services/events/schedule';
 import { AccessDeniedError, type ApiCall } from '../../../local/services/service';
 
 let bridge: EventBridge;
@@ -221,4 +222,87 @@ describe('a delivery that fails', () => {
     await patient.settled();
     expect(deadLetter).not.toHaveBeenCalled();
   });
+});
+
+describe('a rule with a schedule', () => {
+  // Only the timer of schedules: the retries of a delivery, and the HTTP server, wait in real time.
+  beforeEach(() => jest.useFakeTimers({ now: Date.now(), doNotFake: ['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate', 'setTimeout', 'clearTimeout'] }));
+  afterEach(() => jest.useRealTimers());
+
+  it('tells its targets that the time has come, for the first time after one interval', async () => {
+    const received = collect({ name: 'every-five-minutes', pattern: undefined, intervalMs: 300_000 });
+    jest.advanceTimersByTime(299_999);
+    await bridge.settled();
+    expect(received).toEqual([]);
+    jest.advanceTimersByTime(1);
+    await bridge.settled();
+    expect(received).toEqual([{
+      'version': '0',
+      'id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+      'detail-type': 'Scheduled Event',
+      'source': 'aws.events',
+      'account': '000000000000',
+      'time': '2026-01-01T12:30:15Z',
+      'region': 'us-east-1',
+      'resources': ['arn:aws:events:us-east-1:000000000000:rule/every-five-minutes'],
+      'detail': {},
+    }]);
+    jest.advanceTimersByTime(600_000);
+    await bridge.settled();
+    expect(received).toHaveLength(3);
+  });
+
+  it('gets no other event, and no other rule gets its', async () => {
+    const scheduled = collect({ pattern: undefined, intervalMs: 60_000 });
+    const others = collect({ pattern: { source: [{ prefix: '' }] } });
+    putOne();
+    jest.advanceTimersByTime(60_000);
+    await bridge.settled();
+    expect(scheduled).toMatchObject([{ source: 'aws.events' }]);
+    expect(others).toMatchObject([{ source: 'app' }]);
+  });
+
+  it('may have a pattern, too, and a constant as input', async () => {
+    const received = collect({ intervalMs: 60_000 }, { input: '{"reason":"either"}' });
+    putOne();
+    jest.advanceTimersByTime(60_000);
+    await bridge.settled();
+    expect(received).toEqual([{ reason: 'either' }, { reason: 'either' }]);
+  });
+
+  it('does not outlive close()', async () => {
+    const closing = await startEventBridge();
+    const received: unknown[] = [];
+    closing.addRule({ name: 'rule', intervalMs: 60_000, targets: [{ id: 'target', deliver: async (event) => void received.push(event) }] });
+    const closed = closing.close();
+    jest.advanceTimersByTime(600_000);
+    await closed;
+    expect(received).toEqual([]);
+  });
+});
+
+describe('intervals that no timer can count', () => {
+  it('do not fire at once', async () => {
+    const received = collect({ pattern: undefined, intervalMs: intervalOf('rate(30 days)') });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await bridge.settled();
+    expect(received).toEqual([]);
+  });
+});
+
+test.each([
+  ['rate(1 minute)', 60_000],
+  ['rate(5 minutes)', 300_000],
+  ['rate(1 hour)', 3_600_000],
+  ['rate(12 hours)', 43_200_000],
+  ['rate(1 day)', 86_400_000],
+  ['rate(7 days)', 604_800_000],
+  ['rate(1 minutes)', undefined],
+  ['rate(5 minute)', undefined],
+  ['rate(0 minutes)', undefined],
+  ['rate(5 seconds)', undefined],
+  ['cron(0/5 * * * ? *)', undefined],
+  ['', undefined],
+])('%s is an interval of %s ms', (expression, expected) => {
+  expect(intervalOf(expression)).toBe(expected);
 });
