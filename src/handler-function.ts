@@ -16,6 +16,10 @@ export interface HandlerFunctionProps {
   readonly logGroup: logs.ILogGroup;
   readonly permissionsBoundary?: iam.IManagedPolicy;
   readonly deadLetterQueue?: sqs.IQueue;
+  /** How often Lambda calls it again after a call that nobody waits for has failed; Lambda's default is 2. */
+  readonly retryAttempts?: number;
+  /** How long such a call may wait for Lambda to begin; Lambda's default is 6 hours. */
+  readonly maxEventAge?: Duration;
 }
 
 /**
@@ -45,5 +49,7 @@ export function handlerFunction(scope: Construct, id: string, props: HandlerFunc
     logGroup: props.logGroup,
     role,
     deadLetterQueue: props.deadLetterQueue,
+    retryAttempts: props.retryAttempts,
+    maxEventAge: props.maxEventAge,
   });
 }

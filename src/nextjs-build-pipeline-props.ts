@@ -70,6 +70,36 @@ export interface NextjsBuildPipelineProps {
   readonly maxConcurrency?: number;
 
   /**
+   * How many builds of one project may run at the same time. Its other requests wait, without failing, as long as messages are kept
+   * (`messageRetention`), and their records say `waitingReason` `PROJECT_LIMIT`. It keeps one tenant from taking all of the account's
+   * builds.
+   *
+   * @default - no limit but the account's
+   */
+  readonly maxConcurrentBuildsPerProject?: number;
+
+  /**
+   * What becomes of a running build when a newer deployment of the same project and branch is queued: `true` stops it, and its
+   * deployment ends as `superseded`. `false` leaves it to finish, so that a branch that is pushed to faster than it builds is still
+   * deployed now and then; its success then says in `supersededBy` that a newer one exists. Deployments that have not started end as
+   * `superseded` either way.
+   *
+   * @default false
+   */
+  readonly stopSupersededBuilds?: boolean;
+
+  /**
+   * How often the reconciler looks for deployments that are not what their record says: builds whose events were lost, requests that
+   * nobody holds any more, dead letters. So long, at most, a deployment may seem to run after its build has ended unheard.
+   *
+   * Whole minutes, 1 to 60. A shorter period means shorter runs (it ends 30 seconds before the next one begins, after 4.5 minutes at
+   * the latest), which matters with thousands of open deployments only.
+   *
+   * @default Duration.minutes(5)
+   */
+  readonly reconcileInterval?: Duration;
+
+  /**
    * Image of the build container. It must have bash, git, zip, the AWS CLI and Node.js.
    *
    * CodeBuild keeps only the newest version of its own images at hand: another image makes every build start minutes later.
@@ -143,10 +173,10 @@ export interface NextjsBuildPipelineProps {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * Encrypts the queues and log groups. A key that this app creates is given the statements that CloudWatch Logs and EventBridge
-   * need; an imported key's policy must already have them. The bucket and the table keep their own keys.
+   * Encrypts the queues, the state table and the log groups. A key that this app creates is given the statements that CloudWatch Logs
+   * and EventBridge need; an imported key's policy must already have them. Artifacts bucket and deployments table keep their own keys.
    *
-   * @default - SQS and CloudWatch Logs encrypt with keys that AWS owns
+   * @default - SQS, DynamoDB and CloudWatch Logs encrypt with keys that AWS owns
    */
   readonly encryptionKey?: kms.IKey;
 
@@ -166,9 +196,10 @@ export interface NextjsBuildPipelineProps {
   readonly permissionsBoundary?: iam.IManagedPolicy;
 
   /**
-   * What becomes of the queues and log groups when they are removed from the stack. The bucket and the table keep their own policies.
+   * What becomes of the queues, the state table and the log groups when they are removed from the stack. Artifacts bucket and
+   * deployments table keep their own policies.
    *
-   * @default - queues are destroyed (nothing would read them any more), log groups are retained
+   * @default - queues and state table are destroyed (nothing would read them any more), log groups are retained
    */
   readonly removalPolicy?: RemovalPolicy;
 }

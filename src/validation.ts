@@ -77,6 +77,22 @@ export function checkMaxConcurrency(maxConcurrency: number): void {
   checkInteger('maxConcurrency', maxConcurrency, 2, 1000);
 }
 
+export function checkMaxConcurrentBuildsPerProject(builds: number): void {
+  if (Token.isUnresolved(builds)) return;
+  if (!Number.isInteger(builds) || builds < 1) {
+    throw new Error(`maxConcurrentBuildsPerProject must be a whole number from 1 on; got ${builds}. Leave it out for no limit.`);
+  }
+}
+
+/** EventBridge has no shorter period; with a longer one than an hour, a lost event would leave a deployment "building" for hours. */
+export function checkReconcileInterval(interval: Duration): void {
+  if (interval.isUnresolved()) return;
+  const minutes = interval.toMinutes({ integral: false });
+  if (!Number.isInteger(minutes) || minutes < 1 || minutes > 60) {
+    throw new Error(`reconcileInterval must be whole minutes between 1 and 60; got ${interval.toHumanString()}.`);
+  }
+}
+
 /** CDK would give the role of the builds, and so the code being built, the secret that opens the registry. */
 export function checkBuildImage(buildImage: codebuild.IBuildImage): void {
   if (buildImage.secretsManagerCredentials) {

@@ -20,11 +20,11 @@ test('logical ids: whoever changes one replaces a resource in every stack that h
   const types = Object.fromEntries(resources.filter(([id]) => id.startsWith('Builds')).map(([id, { Type }]) => [id, Type]));
   expect(types).toEqual({
     BuildsBuildBoundary5502AFE2: 'AWS::IAM::ManagedPolicy',
-    BuildsBuildEndedAllowEventRuleTestBuildsFinalizerE147393B796A2148: 'AWS::Lambda::Permission',
-    BuildsBuildEndedD0A8D820: 'AWS::Events::Rule',
     BuildsBuildLogs97B16B8F: 'AWS::Logs::LogGroup',
     BuildsBuildRoleB84523ED: 'AWS::IAM::Role',
     BuildsBuildRoleDefaultPolicyE25B5E93: 'AWS::IAM::Policy',
+    BuildsBuildStateChanged74A21B56: 'AWS::Events::Rule',
+    BuildsBuildStateChangedAllowEventRuleTestBuildsFinalizerE147393B9A29655C: 'AWS::Lambda::Permission',
     BuildsDeadLetterQueue5602621C: 'AWS::SQS::Queue',
     BuildsDeadLetterQueuePolicyC18AD059: 'AWS::SQS::QueuePolicy',
     BuildsEventDeadLetterQueue87C22E92: 'AWS::SQS::Queue',
@@ -41,6 +41,14 @@ test('logical ids: whoever changes one replaces a resource in every stack that h
     BuildsProject6967A60F: 'AWS::CodeBuild::Project',
     BuildsQueueFCFF536D: 'AWS::SQS::Queue',
     BuildsQueuePolicyAA371498: 'AWS::SQS::QueuePolicy',
+    BuildsReconcilerB363DA1C: 'AWS::Lambda::Function',
+    BuildsReconcilerEventInvokeConfigBC6915A5: 'AWS::Lambda::EventInvokeConfig',
+    BuildsReconcilerLogs60F1623B: 'AWS::Logs::LogGroup',
+    BuildsReconcilerRoleD42C4EDD: 'AWS::IAM::Role',
+    BuildsReconcilerRoleDefaultPolicy146764BD: 'AWS::IAM::Policy',
+    BuildsReconcilerScheduleAllowEventRuleTestBuildsReconcilerD546760929D97491: 'AWS::Lambda::Permission',
+    BuildsReconcilerScheduleBE191F93: 'AWS::Events::Rule',
+    BuildsStateTable5273D989: 'AWS::DynamoDB::Table',
   });
 });
 

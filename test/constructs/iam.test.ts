@@ -29,9 +29,15 @@ function readable(value: unknown): string {
   throw new Error(`${intrinsic} in a policy`);
 }
 
-const THROUGH_S3 = JSON.stringify({ StringLike: { 'kms:ViaService': { 'Fn::Join': ['', ['s3.*.', { Ref: 'AWS::URLSuffix' }]] } } });
+const through = (...service: unknown[]) => JSON.stringify({ StringLike: { 'kms:ViaService': { 'Fn::Join': ['', [...service, { Ref: 'AWS::URLSuffix' }]] } } });
+const THROUGH_S3 = through('s3.*.');
+const THROUGH_SQS = through('sqs.', { Ref: 'AWS::Region' }, '.');
+const THROUGH_DYNAMODB = through('dynamodb.', { Ref: 'AWS::Region' }, '.');
 
-const OWN_ROLES = ['TestBuildsBuildRole', 'BuildsBuildRole', 'BuildsOrchestratorRole', 'BuildsFinalizerRole'];
+const STATUS_EVENTS = JSON.stringify({ StringEquals: { 'events:source': 'cdk-nextjs-build-pipeline', 'events:detail-type': 'Deployment Status Changed' } });
+
+const FUNCTION_ROLES = ['BuildsOrchestratorRole', 'BuildsFinalizerRole', 'BuildsReconcilerRole'];
+const OWN_ROLES = ['BuildsBuildRole', ...FUNCTION_ROLES];
 
 test('with a bucket and a table of this app: what each role may do, and nothing else', () => {
   const { template } = synthesize();
@@ -42,21 +48,34 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
     ],
     BuildsOrchestratorRole: [
       'logs:CreateLogStream logs:PutLogEvents on <BuildsOrchestratorLogs>',
-      'sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:GetQueueUrl sqs:DeleteMessage sqs:GetQueueAttributes on <BuildsQueue>',
       'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
-      'events:PutEvents on events:event-bus/default',
-      'codebuild:StartBuild on <BuildsProject>',
-      'sqs:SendMessage sqs:GetQueueAttributes sqs:GetQueueUrl on <BuildsQueue>',
+      'dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
+      'codebuild:StartBuild codebuild:StopBuild codebuild:BatchGetBuilds codebuild:ListBuildsForProject on <BuildsProject>',
+      'sqs:SendMessage on <BuildsQueue>',
+      `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
+      'sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:GetQueueUrl sqs:DeleteMessage sqs:GetQueueAttributes on <BuildsQueue>',
     ],
     BuildsFinalizerRole: [
       'logs:CreateLogStream logs:PutLogEvents on <BuildsFinalizerLogs>',
       'sqs:SendMessage on <BuildsEventDeadLetterQueue>',
       'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
-      'events:PutEvents on events:event-bus/default',
+      'dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
       'codebuild:BatchGetBuilds on <BuildsProject>',
+      'sqs:SendMessage on <BuildsQueue>',
+      `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
       's3:GetObject s3:DeleteObject on <Artifacts>/staging/*',
       's3:PutObject on <Artifacts>/artifacts/* <Artifacts>/static/*',
       's3:ListBucket on <Artifacts> if {"StringLike":{"s3:prefix":"staging/*"}}',
+    ],
+    BuildsReconcilerRole: [
+      'logs:CreateLogStream logs:PutLogEvents on <BuildsReconcilerLogs>',
+      'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
+      'dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
+      'codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StopBuild on <BuildsProject>',
+      'sqs:SendMessage on <BuildsQueue>',
+      `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
+      'sqs:ReceiveMessage on <BuildsDeadLetterQueue>',
+      'lambda:InvokeFunction on <BuildsFinalizer>',
     ],
   });
 });
@@ -71,8 +90,10 @@ test('with imported ones that have keys: also the use of the keys', () => {
     bucketKey,
     expect.stringMatching(/^logs:/),
   ]);
-  expect(byRole.BuildsOrchestratorRole).toContain(tableKey);
-  expect(byRole.BuildsOrchestratorRole).not.toContain(bucketKey);
+  for (const role of ['BuildsOrchestratorRole', 'BuildsReconcilerRole']) {
+    expect(byRole[role]).toContain(tableKey);
+    expect(byRole[role]).not.toContain(bucketKey);
+  }
   expect(byRole.BuildsFinalizerRole).toEqual(expect.arrayContaining([tableKey, bucketKey, 's3:GetObject s3:DeleteObject on s3:::company-artifacts/staging/*']));
 });
 
@@ -87,15 +108,42 @@ test('with keys of this app: a key\'s policy leaves the decision to the roles\' 
   expect(rights(Template.fromStack(stack)).BuildsBuildRole).toContain(`kms:GenerateDataKey kms:Decrypt on <Key> if ${THROUGH_S3}`);
 });
 
-test('with a key for the queues: the finalizer can use it for its dead-letter queue', () => {
+test('with a key for the pipeline\'s own queues and table: the functions use it through SQS and DynamoDB, the builds not at all', () => {
   const { template } = synthesize((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
-  expect(rights(template).BuildsFinalizerRole).toContain('kms:GenerateDataKey kms:Decrypt on <Key>');
+  const keyRights = Object.fromEntries(Object.entries(rights(template)).map(([role, statements]) => [role, statements.filter((statement) => statement.includes('<Key>'))]));
+  const [throughDynamoDb, throughSqs] = [
+    `kms:Decrypt kms:Encrypt kms:ReEncrypt* kms:GenerateDataKey* on <Key> if ${THROUGH_DYNAMODB}`,
+    `kms:GenerateDataKey kms:Decrypt on <Key> if ${THROUGH_SQS}`,
+  ];
+  expect(keyRights).toEqual({
+    BuildsBuildRole: [],
+    // The last one is the CDK's, for whatever consumes an encrypted queue.
+    BuildsOrchestratorRole: [throughDynamoDb, throughSqs, 'kms:Decrypt on <Key>'],
+    BuildsFinalizerRole: [throughDynamoDb, throughSqs],
+    BuildsReconcilerRole: [throughDynamoDb, throughSqs],
+  });
+});
+
+test('with an imported key: also without a word in its policy that this app could write', () => {
+  const arn = 'arn:aws:kms:eu-central-1:111122223333:key/pipeline-key';
+  const { template } = synthesize((stack) => ({ encryptionKey: kms.Key.fromKeyArn(stack, 'Key', arn) }));
+  for (const role of FUNCTION_ROLES) {
+    expect(rights(template)[role]).toEqual(expect.arrayContaining([`kms:GenerateDataKey kms:Decrypt on ${arn} if ${THROUGH_SQS}`]));
+  }
+});
+
+test('no function can remove a dead letter', () => {
+  const { template } = synthesize();
+  for (const role of FUNCTION_ROLES) {
+    expect(rights(template)[role].filter((statement) => statement.endsWith('<BuildsDeadLetterQueue>'))).toEqual(role === 'BuildsReconcilerRole' ? ['sqs:ReceiveMessage on <BuildsDeadLetterQueue>'] : []);
+  }
 });
 
 test('no role of the pipeline has a managed policy, or any right on everything', () => {
   const { template } = synthesize();
   for (const [id, { Properties }] of Object.entries(template.findResources('AWS::IAM::Role'))) {
-    if (OWN_ROLES.some((name) => id.startsWith(name))) expect(Properties.ManagedPolicyArns).toBeUndefined();
+    expect(OWN_ROLES).toContain(id.replace(/[0-9A-F]{8}$/, ''));
+    expect(Properties.ManagedPolicyArns).toBeUndefined();
   }
   for (const statement of Object.values(rights(template)).flat()) {
     expect(statement).not.toMatch(/ on \*|(^| )[a-z0-9]+:\*/);

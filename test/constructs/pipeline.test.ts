@@ -1,4 +1,4 @@
-import { App, Aspects, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { App, Aspects, CfnParameter, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
@@ -68,12 +68,12 @@ describe('defaults', () => {
     });
   });
 
-  test('every terminal status of a build of this project reaches the finalizer, or the dead-letter queue for events', () => {
+  test('the start and every terminal status of a build of this project reach the finalizer, or the dead-letter queue for events', () => {
     template.hasResourceProperties('AWS::Events::Rule', {
       EventPattern: {
         'source': ['aws.codebuild'],
         'detail-type': ['CodeBuild Build State Change'],
-        'detail': { 'project-name': [{ Ref: idOf(pipeline.project) }], 'build-status': ['SUCCEEDED', 'FAILED', 'FAULT', 'STOPPED', 'TIMED_OUT'] },
+        'detail': { 'project-name': [{ Ref: idOf(pipeline.project) }], 'build-status': ['IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'FAULT', 'STOPPED', 'TIMED_OUT'] },
       },
       Targets: [Match.objectLike({
         Arn: { 'Fn::GetAtt': [idOf(pipeline.finalizer), 'Arn'] },
@@ -86,25 +86,62 @@ describe('defaults', () => {
     }));
   });
 
+  test('every five minutes the reconciler runs, for at most 4.5, and is not called again in between', () => {
+    template.hasResourceProperties('AWS::Events::Rule', {
+      ScheduleExpression: 'rate(5 minutes)',
+      Targets: [Match.objectLike({ Arn: { 'Fn::GetAtt': [idOf(pipeline.reconciler), 'Arn'] }, RetryPolicy: { MaximumRetryAttempts: 0 } })],
+    });
+    expect(template.findResources('AWS::Lambda::Function')[idOf(pipeline.reconciler)].Properties).toMatchObject({ Timeout: 270, MemorySize: 512 });
+    template.hasResourceProperties('AWS::Lambda::EventInvokeConfig', {
+      FunctionName: { Ref: idOf(pipeline.reconciler) }, MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60,
+    });
+  });
+
+  test('the pipeline\'s own table has the keys of the contract, expires items, and is paid per request', () => {
+    const { Properties, DeletionPolicy } = template.findResources('AWS::DynamoDB::Table')[idOf(pipeline.stateTable)];
+    expect(Properties).toMatchObject({
+      KeySchema: [{ AttributeName: 'kind', KeyType: 'HASH' }, { AttributeName: 'id', KeyType: 'RANGE' }],
+      AttributeDefinitions: [{ AttributeName: 'kind', AttributeType: 'S' }, { AttributeName: 'id', AttributeType: 'S' }],
+      TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
+      BillingMode: 'PAY_PER_REQUEST',
+    });
+    expect(Properties.SSESpecification).toBeUndefined();
+    expect(DeletionPolicy).toBe('Delete');
+  });
+
   test('functions run the bundled handlers on a pinned runtime, with log groups of their own', () => {
-    template.resourcePropertiesCountIs('AWS::Lambda::Function', { Runtime: 'nodejs24.x', Handler: 'index.handler', Architectures: ['arm64'] }, 2);
-    template.hasResourceProperties('AWS::Lambda::Function', {
-      Timeout: 60,
-      LoggingConfig: { LogGroup: { Ref: idOf(pipeline.orchestratorLogGroup) } },
-      Environment: {
-        Variables: {
-          DEPLOYMENTS_TABLE_NAME: Match.anyValue(), BUILD_PROJECT_NAME: { Ref: idOf(pipeline.project) }, BUILD_QUEUE_URL: { Ref: idOf(pipeline.queue) }, MAX_RECEIVE_COUNT: '3', MESSAGE_RETENTION_SECONDS: '1209600',
-        },
-      },
+    template.resourcePropertiesCountIs('AWS::Lambda::Function', { Runtime: 'nodejs24.x', Handler: 'index.handler', Architectures: ['arm64'] }, 3);
+    const groups = [pipeline.orchestratorLogGroup, pipeline.finalizerLogGroup, pipeline.reconcilerLogGroup];
+    expect([pipeline.orchestrator, pipeline.finalizer, pipeline.reconciler].map((fn) => template.findResources('AWS::Lambda::Function')[idOf(fn)].Properties.LoggingConfig))
+      .toEqual(groups.map((group) => ({ LogGroup: { Ref: idOf(group) } })));
+  });
+
+  test('each function is told what it works on, and no more', () => {
+    const environment = (fn: lambda.Function) => template.findResources('AWS::Lambda::Function')[idOf(fn)].Properties.Environment.Variables;
+    const all = {
+      DEPLOYMENTS_TABLE_NAME: { Ref: idOf(stack.node.findChild('Deployments')) },
+      STATE_TABLE_NAME: { Ref: idOf(pipeline.stateTable) },
+      BUILD_PROJECT_NAME: { Ref: idOf(pipeline.project) },
+      BUILD_PROJECT_ARN: { 'Fn::GetAtt': [idOf(pipeline.project), 'Arn'] },
+      BUILD_QUEUE_URL: { Ref: idOf(pipeline.queue) },
+    };
+    expect(environment(pipeline.orchestrator)).toEqual({ ...all, MAX_RECEIVE_COUNT: '3', MESSAGE_RETENTION_SECONDS: '1209600' });
+    expect(environment(pipeline.finalizer)).toEqual({ ...all, ARTIFACTS_BUCKET_NAME: { Ref: idOf(stack.node.findChild('Artifacts')) } });
+    expect(environment(pipeline.reconciler)).toEqual({
+      ...all,
+      DEAD_LETTER_QUEUE_URL: { Ref: idOf(pipeline.deadLetterQueue) },
+      FINALIZER_FUNCTION_NAME: { Ref: idOf(pipeline.finalizer) },
+      MESSAGE_RETENTION_SECONDS: '1209600',
+      VISIBILITY_TIMEOUT_SECONDS: '1800',
     });
   });
 
   test('logs expire after a month, those of builds in the group that CodeBuild writes to by default', () => {
-    template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { RetentionInDays: 30 }, 3);
+    template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { RetentionInDays: 30 }, 4);
     template.hasResourceProperties('AWS::Logs::LogGroup', { LogGroupName: { 'Fn::Join': ['', ['/aws/codebuild/', { Ref: idOf(pipeline.project) }]] } });
   });
 
-  test('queues go with the stack, logs stay', () => {
+  test('queues and the pipeline\'s own table go with the stack, logs stay', () => {
     template.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' });
     template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Retain' });
   });
@@ -129,6 +166,9 @@ describe('options', () => {
       maxReceiveCount: 5,
       batchSize: 10,
       maxConcurrency: 2,
+      maxConcurrentBuildsPerProject: 3,
+      stopSupersededBuilds: true,
+      reconcileInterval: Duration.minutes(2),
       buildImage: codebuild.LinuxArmBuildImage.fromCodeBuildImageId('aws/codebuild/amazonlinux-aarch64-standard:3.0'),
       computeType: codebuild.ComputeType.LARGE,
       buildTimeout: Duration.hours(1),
@@ -156,12 +196,49 @@ describe('options', () => {
         ]),
       },
     });
+    const limits = (handler: string) => Match.objectLike({ Description: Match.stringLikeRegexp(handler), Environment: { Variables: Match.objectLike({ MAX_CONCURRENT_BUILDS_PER_PROJECT: '3' }) } });
+    const stopping = { Environment: { Variables: Match.objectLike({ STOP_SUPERSEDED_BUILDS: 'true' }) } };
+    ['^Turns', '^Promotes', '^Repairs'].forEach((handler) => template.hasResourceProperties('AWS::Lambda::Function', limits(handler)));
+    ['^Turns', '^Repairs'].forEach((handler) => template.hasResourceProperties('AWS::Lambda::Function', { ...stopping, Description: Match.stringLikeRegexp(handler) }));
+    template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(2 minutes)' });
+    template.hasResourceProperties('AWS::Lambda::Function', { Description: Match.stringLikeRegexp('^Repairs'), Timeout: 90 });
+    template.hasResourceProperties('AWS::DynamoDB::Table', { SSESpecification: Match.objectLike({ SSEEnabled: true, SSEType: 'KMS' }) });
     template.resourcePropertiesCountIs('AWS::SQS::Queue', { KmsMasterKeyId: Match.anyValue() }, 3);
-    template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() }, 3);
+    template.resourcePropertiesCountIs('AWS::Logs::LogGroup', { RetentionInDays: 90, KmsKeyId: Match.anyValue() }, 4);
     template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Delete' });
     template.allResourcesProperties('AWS::IAM::Role', { PermissionsBoundary: Match.anyValue() });
     template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
     expect(forSnapshot(template)).toMatchSnapshot();
+  });
+
+  test.each([[1, 30], [4, 210], [5, 270], [60, 270]])('a reconciler that runs every %i minutes runs for at most %i seconds: it is over when the next one begins', (minutes, timeout) => {
+    const { template } = synthesize({ reconcileInterval: Duration.minutes(minutes) });
+    template.hasResourceProperties('AWS::Lambda::Function', { Description: Match.stringLikeRegexp('^Repairs'), Timeout: timeout });
+  });
+
+  test('running builds are left to finish, unless somebody wants them stopped', () => {
+    expect(JSON.stringify(synthesize({ stopSupersededBuilds: false }).template.toJSON())).not.toContain('STOP_SUPERSEDED_BUILDS');
+  });
+
+  test('numbers that are known only at deployment reach the functions', () => {
+    const numberOf = (stack: Stack, id: string) => new CfnParameter(stack, id, { type: 'Number' }).valueAsNumber;
+    const { template } = synthesize((stack) => ({
+      maxReceiveCount: numberOf(stack, 'Receives'),
+      maxConcurrentBuildsPerProject: numberOf(stack, 'BuildLimit'),
+      visibilityTimeout: Duration.seconds(numberOf(stack, 'Visibility')),
+      messageRetention: Duration.seconds(numberOf(stack, 'Retention')),
+      reconcileInterval: Duration.minutes(numberOf(stack, 'Interval')),
+    }));
+    const variables = Object.values(template.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties.Environment.Variables);
+    expect(Object.assign({}, ...variables)).toMatchObject({
+      MAX_RECEIVE_COUNT: { Ref: 'Receives' },
+      MAX_CONCURRENT_BUILDS_PER_PROJECT: { Ref: 'BuildLimit' },
+      VISIBILITY_TIMEOUT_SECONDS: { Ref: 'Visibility' },
+      MESSAGE_RETENTION_SECONDS: { Ref: 'Retention' },
+    });
+    template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: { 'Fn::Join': ['', ['rate(', { Ref: 'Interval' }, ' minutes)']] } });
+    // The period may turn out to be the shortest.
+    template.hasResourceProperties('AWS::Lambda::Function', { Description: Match.stringLikeRegexp('^Repairs'), Timeout: 30 });
   });
 
   test('an image that is not CodeBuild\'s own is asked for no Node.js version, which CodeBuild would refuse', () => {

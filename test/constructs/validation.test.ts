@@ -44,6 +44,11 @@ test.each([
   ['no receives at all', { maxReceiveCount: 0 }, 'maxReceiveCount must be a whole number between 1 and 1000; got 0'],
   ['half a message', { batchSize: 0.5 }, 'batchSize must be a whole number between 1 and 10'],
   ['one invocation at a time', { maxConcurrency: 1 }, 'maxConcurrency must be a whole number between 2 and 1000'],
+  ['no build at all for a project', { maxConcurrentBuildsPerProject: 0 }, 'maxConcurrentBuildsPerProject must be a whole number from 1 on; got 0'],
+  ['half a build for a project', { maxConcurrentBuildsPerProject: 1.5 }, 'must be a whole number from 1 on; got 1.5'],
+  ['a reconciler every 30 seconds', { reconcileInterval: Duration.seconds(30) }, 'reconcileInterval must be whole minutes between 1 and 60; got 30 seconds'],
+  ['a reconciler every 90 seconds', { reconcileInterval: Duration.seconds(90) }, 'must be whole minutes'],
+  ['a reconciler every two hours', { reconcileInterval: Duration.hours(2) }, 'between 1 and 60; got 2 hours'],
   ['Lambda compute', { computeType: codebuild.ComputeType.LAMBDA_4GB }, 'Lambda compute ends after 15 minutes'],
   ['the smallest compute type', { computeType: 'BUILD_GENERAL1_NANO' as codebuild.ComputeType }, 'too small for next build'],
   ['a full Node.js version', { nodeVersion: '22.1.0' }, 'must be a major version'],
@@ -86,5 +91,7 @@ test('values that are known only at deployment are not checked', () => {
     buildTimeout: Duration.minutes(parameter('Number').valueAsNumber),
     visibilityTimeout: Duration.seconds(parameter('Number').valueAsNumber),
     maxReceiveCount: Token.asNumber({ Ref: 'Receives' }),
+    maxConcurrentBuildsPerProject: parameter('Number').valueAsNumber,
+    reconcileInterval: Duration.minutes(parameter('Number').valueAsNumber),
   })).not.toThrow();
 });

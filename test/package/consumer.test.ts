@@ -32,7 +32,7 @@ const STRICT_VALIDATION = { '@aws-cdk/core:validateAgainstDefaultRules': true, '
 
 const ROOT = path.join(__dirname, '..', '..');
 const PACKAGE = 'cdk-nextjs-build-pipeline';
-const HANDLERS = ['finalizer', 'orchestrator'];
+const HANDLERS = ['finalizer', 'orchestrator', 'reconciler'];
 
 let directory: string;
 let app: string;
