@@ -1,145 +1,87 @@
-import { BatchGetBuildsCommand, Build } from '@aws-sdk/client-codebuild';
+import { Build } from '@aws-sdk/client-codebuild';
 import type { Context, EventBridgeEvent } from 'aws-lambda';
-import { outcomeOf } from './build-outcome';
-import { planPromotion, PromotionPlan } from './promotion-plan';
-import { RefusedObjectError, StagingArea } from './staging-area';
-import { ID_PATTERN, COMMIT_SHA_PATTERN } from '../../src/contract/build-request';
-import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
-import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
-import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
-import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, stagingPrefix, staticPrefix } from '../../src/contract/keys';
-import { codeBuildClient, dynamoDbClient, eventBridgeClient, s3Client } from '../shared/aws-clients';
-import { buildLogsUrl } from '../shared/console-link';
-import { BuildReference, DeploymentStore } from '../shared/deployment-store';
+import { DeploymentEnd, deploymentOf } from './deployment-end';
+import { StagingArea } from './staging-area';
+import { HANDLER_ENV } from '../../src/contract/environment';
+import { stagingPrefix } from '../../src/contract/keys';
+import { s3Client } from '../shared/aws-clients';
+import { outcomeOf } from '../shared/build-outcome';
+import { deploymentIdOf, projectIdOf, referenceTo } from '../shared/builds';
 import { requiredEnv } from '../shared/environment';
 import { logger } from '../shared/logger';
-import { emitStatusChanged } from '../shared/status-events';
+import { pipelineOfEnvironment } from '../shared/pipeline';
 
 /**
  * Steps 7 to 9 of a build's way: a build has ended; its artifacts are promoted, the deployment's record says how it went, an event
  * tells the rest. The CodeBuild event only says which build: everything else is asked from CodeBuild, so that any other trigger
- * (a retry, a repair) gives the same result. Whatever fails here is thrown: Lambda tries an event three times, then it goes to the
+ * (a retry, the reconciler) gives the same result. Whatever fails here is thrown: Lambda tries an event three times, then it goes to the
  * dead-letter queue for events.
+ *
+ * Of a build that has begun, the event makes sure that its deployment knows it: the orchestrator may have died before it could write that.
  */
 
-const codeBuild = codeBuildClient();
-const events = eventBridgeClient();
+const pipeline = pipelineOfEnvironment();
+const { builds, events, line, openDeployments, projects, store } = pipeline;
 const s3 = s3Client();
-const store = new DeploymentStore(dynamoDbClient(), requiredEnv(HANDLER_ENV.deploymentsTable));
 const artifactsBucket = requiredEnv(HANDLER_ENV.artifactsBucket);
-const buildProject = requiredEnv(HANDLER_ENV.buildProject);
 
-export async function handler(event: EventBridgeEvent<string, { 'build-id': string }>, context: Context): Promise<void> {
+type BuildStateChange = EventBridgeEvent<string, { 'build-id': string; 'build-status': string }>;
+
+export async function handler({ detail }: Pick<BuildStateChange, 'detail'>, context: Context): Promise<void> {
   logger.resetKeys();
   logger.addContext(context);
-  const buildArn = event.detail['build-id'];
+  const buildArn = detail['build-id'];
   logger.appendKeys({ buildArn });
   try {
-    await finalizeByArn(buildArn);
+    const [build] = await builds.get([buildArn]);
+    if (!build) throw new Error(`CodeBuild does not know build ${buildArn} yet, or any more`);
+    if (build.projectName !== pipeline.buildProject) {
+      logger.warn('Ignored: the build belongs to another project');
+      return;
+    }
+    logger.appendKeys({ deploymentId: deploymentIdOf(build) });
+    if (outcomeOf(build) !== 'running') {
+      await endBuild(build, context);
+    } else if (detail['build-status'] === 'IN_PROGRESS') {
+      await adoptBuild(build);
+    } else {
+      // The event says that it has ended: CodeBuild's answer is older than the event.
+      throw new Error(`CodeBuild still says that build ${build.id} is running`);
+    }
   } catch (error) {
-    logger.error('The end of this build could not be dealt with; Lambda tries again', error as Error);
+    logger.error('This build event could not be dealt with; Lambda tries again', error as Error);
     throw error;
   }
 }
 
-async function finalizeByArn(buildArn: string): Promise<void> {
-  // The API documents `<project>:<uuid>`, the event carries the ARN.
-  const { builds } = await codeBuild.send(new BatchGetBuildsCommand({ ids: [buildArn.replace(/^arn:[^/]*:build\//, '')] }));
-  const build = builds?.[0];
-  if (!build) throw new Error(`CodeBuild does not know build ${buildArn} yet, or any more`);
-  if (build.projectName !== buildProject) {
-    logger.warn('Ignored: the build belongs to another project');
-    return;
-  }
-  await finalize(build);
+/** Its orchestrator may write the same at the same time. */
+async function adoptBuild(build: Build): Promise<void> {
+  const deploymentId = deploymentIdOf(build);
+  const adopted = deploymentId && await store.markBuilding(deploymentId, referenceTo(build));
+  if (!adopted) return;
+  logger.info('Build started');
+  await openDeployments.started(adopted, build.id!);
+  await events.announce(adopted);
 }
 
-async function finalize(build: Build): Promise<void> {
-  const outcome = outcomeOf(build);
-  // The event says that it has ended: CodeBuild's answer is older than the event.
-  if (outcome === 'running') throw new Error(`CodeBuild still says that build ${build.id} is running`);
+async function endBuild(build: Build, context: Context): Promise<void> {
   const staging = new StagingArea(s3, artifactsBucket, stagingPrefix(build.arn!));
-  const deployment = await deploymentOf(build);
-  if (deployment) {
-    await endDeployment(deployment, build, outcome, staging);
-  }
+  const deployment = await deploymentOf(build, pipeline);
+  if (deployment !== 'another') await makeRoom(build);
+  if (typeof deployment === 'object' && !await new DeploymentEnd(pipeline, build, staging, context.awsRequestId).end(deployment)) return;
   await staging.remove();
+  // Last of all: as long as it is there, the reconciler sees to it that all of this is done.
+  if (typeof deployment === 'object') await openDeployments.close(deployment);
 }
 
-/** The record this build belongs to, by the environment that the orchestrator gave it. */
-async function deploymentOf(build: Build): Promise<DeploymentRecord | undefined> {
-  const environment = new Map(build.environment?.environmentVariables?.map(({ name, value }) => [name, value ?? '']));
-  const deploymentId = environment.get(BUILD_ENV.deploymentId) ?? '';
-  logger.appendKeys({ deploymentId });
-  if (!ID_PATTERN.test(deploymentId)) {
-    logger.warn('The build belongs to no deployment: it was not started by the orchestrator');
-    return undefined;
-  }
-  const record = await store.get(deploymentId);
-  if (!record) {
-    logger.warn('The deployment of this build has no record any more');
-    return undefined;
-  }
-  if (record.buildId !== undefined && record.buildId !== build.id) {
-    logger.warn('The deployment belongs to another build', { buildId: record.buildId });
-    return undefined;
-  }
-  if (!ID_PATTERN.test(record.projectId) || !COMMIT_SHA_PATTERN.test(record.commitSha)) {
-    throw new Error(`The record of deployment ${deploymentId} has been changed: its projectId or commitSha cannot be part of an object key`);
-  }
-  return record;
-}
-
-async function endDeployment(deployment: DeploymentRecord, build: Build, outcome: 'succeeded' | FailureCode, staging: StagingArea): Promise<void> {
-  let ended: DeploymentRecord | undefined = deployment;
-  if (!TERMINAL_STATUSES.includes(deployment.status)) {
-    ended = outcome === 'succeeded' ? await promoteAndSucceed(deployment, build, staging) : await fail(deployment, build, outcome);
-    // Somebody was first. It may have been this very write, whose answer got lost and which the SDK repeated: ask who it was.
-    ended ??= await store.get(deployment.deploymentId);
-  }
-  // Also for a deployment that had ended before: the earlier attempt may have died between the record and the event.
-  if (ended && TERMINAL_STATUSES.includes(ended.status) && ended.buildId === build.id) {
-    await emitStatusChanged(events, ended);
-    logger.info('Deployment ended', { status: ended.status, failureCode: ended.failureCode });
-  }
-}
-
-async function promoteAndSucceed(deployment: DeploymentRecord, build: Build, staging: StagingArea): Promise<DeploymentRecord | undefined> {
-  const { deploymentId, projectId, commitSha } = deployment;
-  const plan = planPromotion(await staging.list(), projectId, commitSha);
-  if (!plan.acceptable) {
-    logger.error('What the build stored is not acceptable', { problem: plan.problem });
-    return fail(deployment, build, 'ARTIFACTS_INVALID', `${failureMessage('ARTIFACTS_INVALID')} Reason: ${plan.problem}.`);
-  }
+/** The build is over, whatever becomes of its artifacts: the next one need not wait for their promotion. */
+async function makeRoom(build: Build): Promise<void> {
+  const [deploymentId, projectId] = [deploymentIdOf(build), projectIdOf(build)];
+  if (!deploymentId || !projectId) return;
+  await projects.release(projectId, deploymentId);
   try {
-    await staging.promote(plan.promotions);
-    await staging.promote([plan.manifest]);
+    await line.callNext(Date.now());
   } catch (error) {
-    if (!(error instanceof RefusedObjectError)) throw error;
-    logger.error('S3 does not copy what the build stored', error);
-    return fail(deployment, build, 'ARTIFACTS_INVALID', `${failureMessage('ARTIFACTS_INVALID')} Reason: ${error.message}.`);
+    logger.warn('The next deployment was not called; it comes by itself, only later', { error: error as Error });
   }
-  return store.markSuccess(deploymentId, referenceTo(build), describeArtifacts(deployment, plan), new Date().toISOString());
-}
-
-async function fail(
-  deployment: DeploymentRecord, build: Build, failureCode: FailureCode, sentence = failureMessage(failureCode),
-): Promise<DeploymentRecord | undefined> {
-  return store.markFailed(deployment.deploymentId, referenceTo(build), { failureCode, failureMessage: sentence }, new Date().toISOString());
-}
-
-function referenceTo(build: Build): BuildReference {
-  return { buildId: build.id!, buildStartedAt: (build.startTime ?? new Date()).toISOString(), logsUrl: buildLogsUrl(build.arn!) };
-}
-
-function describeArtifacts({ projectId, commitSha }: DeploymentRecord, plan: PromotionPlan & { acceptable: true }): DeploymentArtifacts {
-  const prefix = artifactsPrefix(projectId, commitSha);
-  return {
-    artifactsPrefix: prefix,
-    staticPrefix: staticPrefix(projectId, commitSha),
-    lambdaKey: prefix + LAMBDA_ZIP,
-    manifestKey: prefix + MANIFEST,
-    objectCount: plan.promotions.length + 1,
-    totalBytes: plan.totalBytes,
-  };
 }

@@ -1,4 +1,5 @@
 import { contentType } from 'mime-types';
+import type { FailureCode } from '../../src/contract/failure-codes';
 import {
   artifactsPrefix, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, staticPrefix,
 } from '../../src/contract/keys';
@@ -28,7 +29,7 @@ export interface Promotion {
 
 export type PromotionPlan =
   | { readonly acceptable: true; readonly promotions: readonly Promotion[]; readonly manifest: Promotion; readonly totalBytes: number }
-  | { readonly acceptable: false; readonly problem: string };
+  | { readonly acceptable: false; readonly problem: string; readonly failureCode: FailureCode };
 
 /** A site of 20,000 files is large; five times that is not a site. At 50 copies at a time 100,000 still fit the finalizer's 15 minutes. */
 export const MAX_STAGED_OBJECTS = 100_000;
@@ -59,7 +60,7 @@ export function planPromotion(staged: readonly StagedObject[], projectId: string
     if (object.name === `artifacts/${MANIFEST}`) manifest = promotion; else promotions.push(promotion);
   }
   const missing = REQUIRED.filter((name) => !staged.some((object) => object.name === `artifacts/${name}`));
-  if (!manifest || missing.length) return refuse(`${missing.join(', ')} missing`);
+  if (!manifest || missing.length) return refuse(`${missing.join(', ')} missing`, 'ARTIFACTS_MISSING');
   return { acceptable: true, promotions, manifest, totalBytes };
 }
 
@@ -101,6 +102,6 @@ function within(promotion: Promotion): Promotion | undefined {
   return Buffer.byteLength(promotion.targetKey) <= MAX_KEY_BYTES ? promotion : undefined;
 }
 
-function refuse(problem: string): PromotionPlan {
-  return { acceptable: false, problem };
+function refuse(problem: string, failureCode: FailureCode = 'ARTIFACTS_INVALID'): PromotionPlan {
+  return { acceptable: false, problem, failureCode };
 }

@@ -31,10 +31,12 @@ export class StagingArea {
     return objects;
   }
 
-  public async promote(promotions: readonly Promotion[]): Promise<void> {
+  /** `beforeEach` is asked before each copy; throws to go no further. */
+  public async promote(promotions: readonly Promotion[], beforeEach: () => Promise<void>): Promise<void> {
     const remaining = promotions.values();
     const worker = async () => {
       for (const promotion of remaining) {
+        await beforeEach();
         await this.copy(promotion);
       }
     };

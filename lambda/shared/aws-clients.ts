@@ -1,6 +1,7 @@
 import { CodeBuildClient } from '@aws-sdk/client-codebuild';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -15,7 +16,10 @@ const CONTROL_PLANE = { maxAttempts: 3, requestHandler: { connectionTimeout: 2_0
 const S3_DATA_PLANE = { maxAttempts: 6, requestHandler: { connectionTimeout: 2_000, requestTimeout: 120_000, throwOnRequestTimeout: true } };
 
 export const codeBuildClient = () => new CodeBuildClient(CONTROL_PLANE);
+/** One try: an SDK that tries again hides what became of the try before, and a refusal of the second says nothing of the first. */
+export const startBuildClient = () => new CodeBuildClient({ ...CONTROL_PLANE, maxAttempts: 1 });
 export const eventBridgeClient = () => new EventBridgeClient(CONTROL_PLANE);
+export const lambdaClient = () => new LambdaClient(CONTROL_PLANE);
 export const sqsClient = () => new SQSClient(CONTROL_PLANE);
 export const s3Client = () => new S3Client(S3_DATA_PLANE);
 export const dynamoDbClient = () => DynamoDBDocumentClient.from(new DynamoDBClient(CONTROL_PLANE), { marshallOptions: { removeUndefinedValues: true } });

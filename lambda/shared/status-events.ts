@@ -1,14 +1,35 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { DeploymentStore } from './deployment-store';
+import { logger } from './logger';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { DeploymentStatusChangedDetail, EVENT_SOURCE, PUBLIC_RECORD_FIELDS, STATUS_CHANGED } from '../../src/contract/events';
 
-/** Tells the account's default bus what a deployment's record says now. Throws when EventBridge did not take the event. */
-export async function emitStatusChanged(client: EventBridgeClient, record: DeploymentRecord): Promise<void> {
-  const detail = Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, record[name]])) as unknown as DeploymentStatusChangedDetail;
-  const { Entries, FailedEntryCount } = await client.send(new PutEventsCommand({
-    Entries: [{ Source: EVENT_SOURCE, DetailType: STATUS_CHANGED, Detail: JSON.stringify(detail) }],
-  }));
-  if (FailedEntryCount) {
-    throw new Error(`EventBridge did not take the status event of deployment ${record.deploymentId}: ${Entries?.[0].ErrorCode} ${Entries?.[0].ErrorMessage}`);
+/** Tells the account's default bus what a deployment's record says, once for each version of it, and again when that is in doubt. */
+export class StatusEvents {
+  constructor(private readonly client: EventBridgeClient, private readonly store: DeploymentStore, private readonly buildProjectArn: string) {}
+
+  /** Throws when EventBridge did not take the event. */
+  public async announce(record: DeploymentRecord): Promise<void> {
+    // A record without a version was not written by this pipeline: its producer knows what it wrote.
+    if (record.version === undefined || record.version <= (record.announcedVersion ?? 0)) return;
+    const detail = Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, record[name]])) as unknown as DeploymentStatusChangedDetail;
+    const { Entries, FailedEntryCount } = await this.client.send(new PutEventsCommand({
+      Entries: [{ Source: EVENT_SOURCE, DetailType: STATUS_CHANGED, Resources: [this.buildProjectArn], Detail: JSON.stringify(detail) }],
+    }));
+    if (FailedEntryCount) {
+      throw new Error(`EventBridge did not take the status event of deployment ${record.deploymentId}: ${Entries?.[0].ErrorCode} ${Entries?.[0].ErrorMessage}`);
+    }
+    await this.store.markAnnounced(record.deploymentId, record.version);
+  }
+
+  /** False: the event is still to be sent. The reconciler sends it, as long as the deployment is among the open ones. */
+  public async tryToAnnounce(record: DeploymentRecord): Promise<boolean> {
+    try {
+      await this.announce(record);
+      return true;
+    } catch (error) {
+      logger.error('Status event was not sent; the record is right, and the reconciler will send it', error as Error);
+      return false;
+    }
   }
 }

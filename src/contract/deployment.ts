@@ -56,8 +56,10 @@ export interface DeploymentRecord {
   readonly artifacts?: DeploymentArtifacts;
   /** Id of a newer deployment of the same project and branch that was queued before this one was done: do not go live with this one. */
   readonly supersededBy?: string;
-  /** While an orchestrator invocation is starting the build: until when (epoch seconds) nobody else may. */
+  /** While an invocation is starting the build, or ending the deployment: until when (epoch seconds) nobody else may. */
   readonly claimExpiresAt?: number;
+  /** The invocation that is ending the deployment. */
+  readonly claimedBy?: string;
   /** Since when (epoch seconds) there may be a build that the record does not know: StartBuild was called and its answer not stored. */
   readonly startAttemptedAt?: number;
   /** The version that the last status event told of. */

@@ -1,5 +1,5 @@
 import type { Build, BuildPhase } from '@aws-sdk/client-codebuild';
-import { outcomeOf } from '../../lambda/finalizer/build-outcome';
+import { outcomeOf } from '../../lambda/shared/build-outcome';
 import { EXIT_CODES, FailureCode } from '../../src/contract/failure-codes';
 
 const SUCCEEDED_SO_FAR: BuildPhase[] = ['SUBMITTED', 'QUEUED', 'PROVISIONING', 'DOWNLOAD_SOURCE'].map((phaseType) => ({ phaseType, phaseStatus: 'SUCCEEDED' }) as BuildPhase);

@@ -1,0 +1,135 @@
+import { Build } from '@aws-sdk/client-codebuild';
+import { planPromotion, PromotionPlan } from './promotion-plan';
+import { RefusedObjectError, StagingArea } from './staging-area';
+import { COMMIT_SHA_PATTERN, ID_PATTERN } from '../../src/contract/build-request';
+import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
+import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
+import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, staticPrefix } from '../../src/contract/keys';
+import { BuildOutcome, outcomeOf } from '../shared/build-outcome';
+import { deploymentIdOf, referenceTo } from '../shared/builds';
+import { BuildReference } from '../shared/deployment-store';
+import { logger } from '../shared/logger';
+import { Pipeline } from '../shared/pipeline';
+
+/** One period of the reconciler: so long a deployment is left alone whose finalizer died. It is prolonged while artifacts are promoted. */
+const CLAIM_SECONDS = 300;
+const PROLONG_AFTER_SECONDS = 60;
+
+/** The record this build belongs to; 'another' if that deployment has another build. */
+export async function deploymentOf(build: Build, { store }: Pipeline): Promise<DeploymentRecord | 'none' | 'another'> {
+  const deploymentId = deploymentIdOf(build);
+  if (!deploymentId) {
+    logger.warn('The build belongs to no deployment: it was not started by the orchestrator');
+    return 'none';
+  }
+  const record = await store.get(deploymentId);
+  if (!record) {
+    logger.warn('The deployment of this build has no record any more');
+    return 'none';
+  }
+  const isOver = TERMINAL_STATUSES.includes(record.status);
+  if (record.buildId === undefined ? isOver : record.buildId !== build.id) {
+    logger.warn('The deployment belongs to another build, or ended without one', { buildId: record.buildId, status: record.status });
+    return 'another';
+  }
+  if (!ID_PATTERN.test(record.projectId) || !COMMIT_SHA_PATTERN.test(record.commitSha)) {
+    throw new Error(`The record of deployment ${deploymentId} has been changed: its projectId or commitSha cannot be part of an object key`);
+  }
+  return record;
+}
+
+/** Ends the deployment of a build that has ended. Any number of invocations may try; one at a time does it. */
+export class DeploymentEnd {
+  private readonly reference: BuildReference;
+  private claimedAt = 0;
+
+  constructor(
+    private readonly pipeline: Pipeline, private readonly build: Build, private readonly staging: StagingArea, private readonly invocationId: string,
+  ) {
+    this.reference = referenceTo(build);
+  }
+
+  /** False: another invocation is at it. */
+  public async end(record: DeploymentRecord): Promise<boolean> {
+    const { events, store } = this.pipeline;
+    let ended: DeploymentRecord | undefined = record;
+    if (!TERMINAL_STATUSES.includes(record.status)) {
+      const claimed = await this.claim(record);
+      // Somebody was first. It may have been this very write, whose answer got lost and which the SDK repeated: ask who it was.
+      ended = claimed ? await this.endClaimed(claimed) ?? await store.get(record.deploymentId) : await store.get(record.deploymentId);
+      if (ended && !TERMINAL_STATUSES.includes(ended.status)) {
+        logger.info('Another invocation is ending this deployment');
+        return false;
+      }
+    }
+    if (ended) {
+      // Also for a deployment that had ended before: the earlier attempt may have died between the record and the event.
+      await events.announce(ended);
+      logger.info('Deployment ended', { status: ended.status, failureCode: ended.failureCode, supersededBy: ended.supersededBy });
+    }
+    return true;
+  }
+
+  private async claim({ deploymentId }: DeploymentRecord): Promise<DeploymentRecord | undefined> {
+    this.claimedAt = Math.floor(Date.now() / 1000);
+    const claim = { now: this.claimedAt, claimExpiresAt: this.claimedAt + CLAIM_SECONDS, claimedBy: this.invocationId };
+    return this.pipeline.store.claimEnd(deploymentId, this.reference, claim);
+  }
+
+  private async endClaimed(record: DeploymentRecord): Promise<DeploymentRecord | undefined> {
+    // What the record said until now, if nobody could tell.
+    await this.pipeline.events.announce(record);
+    const outcome: BuildOutcome = outcomeOf(this.build);
+    if (outcome === 'running') throw new Error(`Build ${this.build.id} is still running`);
+    if (outcome === 'succeeded') return this.promoteAndSucceed(record);
+    if (outcome === 'STOPPED' && record.supersededBy !== undefined) {
+      return this.pipeline.store.markSuperseded(record.deploymentId, this.reference, new Date().toISOString());
+    }
+    return this.fail(record, outcome);
+  }
+
+  private async promoteAndSucceed(record: DeploymentRecord): Promise<DeploymentRecord | undefined> {
+    const { branches, store } = this.pipeline;
+    const plan = planPromotion(await this.staging.list(), record.projectId, record.commitSha);
+    if (!plan.acceptable) {
+      logger.error('What the build stored is not acceptable', { problem: plan.problem });
+      return this.fail(record, plan.failureCode, plan.problem);
+    }
+    try {
+      const stayClaimed = () => this.prolongClaim(record);
+      await this.staging.promote(plan.promotions, stayClaimed);
+      await this.staging.promote([plan.manifest], stayClaimed);
+    } catch (error) {
+      if (!(error instanceof RefusedObjectError)) throw error;
+      logger.error('S3 does not copy what the build stored', error);
+      return this.fail(record, 'ARTIFACTS_INVALID', error.message);
+    }
+    // As late as can be: whoever goes live on the event must know of every newer deployment.
+    const supersededBy = await branches.newerThan(record) ?? record.supersededBy;
+    return store.markSuccess(record.deploymentId, this.reference, {
+      artifacts: describeArtifacts(record, plan), supersededBy, completedAt: new Date().toISOString(),
+    });
+  }
+
+  private async fail(record: DeploymentRecord, failureCode: FailureCode, reason?: string): Promise<DeploymentRecord | undefined> {
+    const sentence = failureMessage(failureCode) + (reason === undefined ? '' : ` Reason: ${reason}.`);
+    return this.pipeline.store.markFailed(record.deploymentId, this.reference, { failureCode, failureMessage: sentence }, new Date().toISOString());
+  }
+
+  private async prolongClaim(record: DeploymentRecord): Promise<void> {
+    if (Date.now() / 1000 < this.claimedAt + PROLONG_AFTER_SECONDS) return;
+    if (!await this.claim(record)) throw new Error('Promotion took so long that another invocation has taken it over');
+  }
+}
+
+function describeArtifacts({ projectId, commitSha }: DeploymentRecord, plan: PromotionPlan & { acceptable: true }): DeploymentArtifacts {
+  const prefix = artifactsPrefix(projectId, commitSha);
+  return {
+    artifactsPrefix: prefix,
+    staticPrefix: staticPrefix(projectId, commitSha),
+    lambdaKey: prefix + LAMBDA_ZIP,
+    manifestKey: prefix + MANIFEST,
+    objectCount: plan.promotions.length + 1,
+    totalBytes: plan.totalBytes,
+  };
+}

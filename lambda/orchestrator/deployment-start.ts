@@ -1,0 +1,176 @@
+import { Build, CodeBuildClient, CodeBuildServiceException, StartBuildCommand } from '@aws-sdk/client-codebuild';
+import { Delivery, HandledFailure } from './delivery';
+import { decideStartFailure, decideWait, NO_USE_WAITING_SECONDS } from './start-failure';
+import { BuildRequest } from '../../src/contract/build-request';
+import { DeploymentRecord, WaitingReason } from '../../src/contract/deployment';
+import { BUILD_ENV } from '../../src/contract/environment';
+import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
+import { referenceTo } from '../shared/builds';
+import { logger } from '../shared/logger';
+import { Pipeline } from '../shared/pipeline';
+
+interface Limits {
+  readonly maxReceiveCount: number;
+  /** How long a request may wait: as long as SQS keeps messages. */
+  readonly retentionSeconds: number;
+}
+
+interface Claim {
+  /** Epoch seconds. */
+  readonly now: number;
+  readonly claimExpiresAt: number;
+}
+
+/** Starts the build of a deployment that this invocation has claimed, or lets it wait, or ends it. */
+export class DeploymentStart {
+  constructor(private readonly pipeline: Pipeline, private readonly codeBuild: CodeBuildClient, private readonly limits: Limits) {}
+
+  /** Throws to keep the message. */
+  public async run(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
+    const { branches, builds, capacity, events, openDeployments, projects, superseding } = this.pipeline;
+    await events.tryToAnnounce(record);
+    // Before anything that may leave a trace: from now on the reconciler knows of this deployment.
+    await openDeployments.see(record, claim.now);
+
+    const { newer, displaced } = await branches.register(record);
+    if (displaced) await superseding.supersede(displaced, record.deploymentId);
+
+    if (record.startAttemptedAt! < claim.now) {
+      const build = await builds.findOf(record.deploymentId, record.startAttemptedAt!);
+      if (build) {
+        logger.info('An earlier attempt had started the build', { buildId: build.id });
+        await projects.reserve(record.projectId, record.deploymentId);
+        if (newer) await superseding.supersede(record.deploymentId, newer);
+        return this.started(record, build);
+      }
+    }
+    const supersededBy = newer ?? record.supersededBy;
+    if (supersededBy) return this.supersede(record, supersededBy, claim);
+    if (!delivery.isHint && await capacity.isExhausted(claim.now)) return this.wait(delivery, record, claim, 'ACCOUNT_CAPACITY');
+    if (!await projects.reserve(record.projectId, record.deploymentId)) return this.wait(delivery, record, claim, 'PROJECT_LIMIT');
+    return this.startBuild(delivery, request, record, claim);
+  }
+
+  public mayWait(delivery: Delivery): boolean {
+    return this.decideWait(delivery).action === 'put-back';
+  }
+
+  public async putBack(delivery: Delivery, createdAt: string): Promise<void> {
+    const decision = this.decideWait(delivery);
+    const delaySeconds = decision.action === 'put-back' ? decision.delaySeconds : NO_USE_WAITING_SECONDS;
+    await delivery.putBack(createdAt, delaySeconds);
+    logger.info('The request waits in the queue', { delaySeconds, requeues: delivery.requeues + 1 });
+  }
+
+  private async startBuild(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
+    let build: Build | undefined;
+    try {
+      ({ build } = await this.codeBuild.send(new StartBuildCommand({
+        projectName: this.pipeline.buildProject,
+        // Within five minutes the same token gives the same build: it covers a quick redelivery.
+        idempotencyToken: request.deploymentId,
+        environmentVariablesOverride: buildEnvironment(request),
+      })));
+    } catch (error) {
+      logger.warn('Build was not started', { error: error as Error });
+      return this.dealWithFailure(delivery, record, claim, error as Error);
+    }
+    await this.started(record, build!);
+    await this.callNext();
+  }
+
+  /** The build is there; the record may know it already, by the build's own event. */
+  private async started(record: DeploymentRecord, build: Build): Promise<void> {
+    const { builds, events, openDeployments, store, superseding } = this.pipeline;
+    logger.appendKeys({ buildId: build.id });
+    logger.info('Build started');
+    const current = await store.markBuilding(record.deploymentId, referenceTo(build)) ?? await store.get(record.deploymentId);
+    if (current?.buildId !== build.id) {
+      logger.warn('The deployment has ended or belongs to another build: nobody wants this one', { status: current?.status });
+      return builds.stop(build.id!);
+    }
+    if (current!.status !== 'building') return;
+    await openDeployments.started(record, build.id!);
+    await events.tryToAnnounce(current!);
+    await superseding.stopIfSuperseded(current!);
+  }
+
+  private async dealWithFailure(delivery: Delivery, record: DeploymentRecord, claim: Claim, error: Error): Promise<void> {
+    const { capacity, projects, store } = this.pipeline;
+    const decision = decideStartFailure({
+      errorName: error.name,
+      httpStatus: error instanceof CodeBuildServiceException ? error.$metadata.httpStatusCode : undefined,
+      receiveCount: delivery.receiveCount,
+      maxReceiveCount: this.limits.maxReceiveCount,
+    });
+    if (decision.action === 'find-out') {
+      // The claim and the project's place stay: there may be a build.
+      await delivery.comeBackAfter(Math.max(decision.visibilitySeconds, claim.claimExpiresAt - nowInSeconds() + 1));
+      throw new HandledFailure(`build may have been started: ${error.name}`);
+    }
+    if (decision.action === 'wait') await capacity.exhausted(claim.now, decision.askAgainSeconds);
+    await projects.release(record.projectId, record.deploymentId);
+    switch (decision.action) {
+      case 'wait':
+        return this.wait(delivery, record, claim, 'ACCOUNT_CAPACITY');
+      case 'retry':
+        await store.releaseClaim(record.deploymentId, claim.claimExpiresAt);
+        await delivery.comeBackAfter(decision.visibilitySeconds);
+        throw new HandledFailure(`build not started: ${error.name}`);
+      case 'fail':
+        // Only the error's name: its text may hold account id and role, and the sentence is for tenants too. The log has it all.
+        return this.fail(delivery, record, claim, 'START_FAILED', ` CodeBuild answered ${error.name}.`);
+    }
+  }
+
+  private async wait(delivery: Delivery, record: DeploymentRecord, claim: Claim, reason: WaitingReason): Promise<void> {
+    const { projects, store } = this.pipeline;
+    const decision = this.decideWait(delivery);
+    if (decision.action === 'fail') return this.fail(delivery, record, claim, decision.failureCode);
+    await projects.wait(record.projectId, Date.now());
+    // Last: another invocation may claim the deployment as soon as this one has let it go.
+    if (!delivery.isHint) await this.putBack(delivery, record.createdAt);
+    const released = await store.releaseClaim(record.deploymentId, claim.claimExpiresAt, reason);
+    // Overtaken while it was claimed.
+    if (released?.supersededBy) await this.pipeline.superseding.endUnstarted(released, released.supersededBy);
+  }
+
+  private async supersede(record: DeploymentRecord, supersededBy: string, claim: Claim): Promise<void> {
+    const { projects, superseding } = this.pipeline;
+    await projects.release(record.projectId, record.deploymentId);
+    await superseding.endUnstarted(record, supersededBy, claim.claimExpiresAt);
+  }
+
+  private async fail(delivery: Delivery, record: DeploymentRecord, claim: Claim, failureCode: FailureCode, detail = ''): Promise<never> {
+    const { events, openDeployments, store } = this.pipeline;
+    const failure = { failureCode, failureMessage: failureMessage(failureCode) + detail };
+    const at = { now: claim.now, claimExpiresAt: claim.claimExpiresAt, completedAt: new Date().toISOString() };
+    const ended = await store.failUnstarted(record.deploymentId, failure, at);
+    if (ended && await events.tryToAnnounce(ended)) await openDeployments.close(ended);
+    await delivery.comeBackAfter(NO_USE_WAITING_SECONDS);
+    throw new HandledFailure(`${failureCode}${detail}`);
+  }
+
+  /** Only a hint: if it gets lost, the one whose turn it is comes by itself. */
+  private async callNext(): Promise<void> {
+    try {
+      await this.pipeline.line.callNext(Date.now());
+    } catch (error) {
+      logger.warn('The next deployment was not called', { error: error as Error });
+    }
+  }
+
+  private decideWait(delivery: Delivery) {
+    const waitedSeconds = delivery.waitedSeconds(Date.now());
+    return decideWait({ requeues: delivery.requeues, waitedSeconds, retentionSeconds: this.limits.retentionSeconds });
+  }
+}
+
+function buildEnvironment(request: BuildRequest) {
+  return (Object.keys(BUILD_ENV) as (keyof typeof BUILD_ENV)[]).flatMap((field) => {
+    const value = request[field];
+    return value === undefined ? [] : [{ name: BUILD_ENV[field], value, type: 'PLAINTEXT' as const }];
+  });
+}
+
+const nowInSeconds = () => Math.floor(Date.now() / 1000);

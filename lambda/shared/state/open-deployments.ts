@@ -1,0 +1,67 @@
+import { StateTable } from './state-table';
+import { openDeploymentKey, openDeploymentsOf, STATE_KINDS } from '../../../src/contract/state-table';
+
+/** Names a deployment, and its place in its project's line. */
+export interface DeploymentKey {
+  readonly deploymentId: string;
+  readonly projectId: string;
+  readonly createdAt: string;
+}
+
+export interface OpenDeployment extends DeploymentKey {
+  /** When its message was last in somebody's hands, in epoch seconds. */
+  readonly seenAt: number;
+  /** Its build, once that is known. */
+  readonly buildId?: string;
+  /** Its message seemed to be lost, and was sent again. Once is enough. */
+  readonly resentAt?: number;
+}
+
+/**
+ * Where to look for deployments that have not ended: an entry is there before anything is started, and goes last of all. Without it the
+ * reconciler would have to read the whole table of records.
+ */
+export class OpenDeployments {
+  constructor(private readonly table: StateTable) {}
+
+  public async see(deployment: DeploymentKey, seenAt: number): Promise<void> {
+    const { deploymentId, projectId, createdAt } = deployment;
+    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), { set: { deploymentId, projectId, createdAt, seenAt } });
+  }
+
+  /** As see, for a deployment that was seen before. Undefined: it is not open any more. */
+  public async stillOpen(deployment: DeploymentKey, seenAt: number): Promise<OpenDeployment | undefined> {
+    return this.change(deployment, { seenAt });
+  }
+
+  public async started(deployment: DeploymentKey, buildId: string): Promise<void> {
+    await this.change(deployment, { buildId });
+  }
+
+  public async resent(deployment: DeploymentKey, resentAt: number): Promise<void> {
+    await this.change(deployment, { resentAt });
+  }
+
+  public async close(deployment: DeploymentKey): Promise<void> {
+    await this.table.delete(STATE_KINDS.open, openDeploymentKey(deployment));
+  }
+
+  /** The project's deployments without a build, the oldest first. */
+  public async *waitingOf(projectId: string): AsyncGenerator<OpenDeployment> {
+    let after: string | undefined;
+    do {
+      // Few: mostly the first one is the one, behind those that are being built.
+      const page = await this.table.page<OpenDeployment>(STATE_KINDS.open, { prefix: openDeploymentsOf(projectId), after, limit: 25 });
+      yield* page.items.filter(({ buildId }) => buildId === undefined);
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  public async page(after: string | undefined, limit: number) {
+    return this.table.page<OpenDeployment>(STATE_KINDS.open, { after, limit });
+  }
+
+  private async change(deployment: DeploymentKey, set: Partial<OpenDeployment>): Promise<OpenDeployment | undefined> {
+    return this.table.update<OpenDeployment>(STATE_KINDS.open, openDeploymentKey(deployment), { set, condition: 'attribute_exists(#deploymentId)' });
+  }
+}
