@@ -9,7 +9,7 @@ import { startGitServer } from './git-server';
 import { prepareImage } from './image';
 import { findPipeline, type Pipeline, type StoredObject } from './pipeline';
 import { Progress } from './progress';
-import { DeploymentReport, describe, reportOf } from './report';
+import { DeploymentReport, describe, describeStatus, reportOf, verdict } from './report';
 import type { Phase } from './services/codebuild';
 import { isRemote, prepareSource } from './source';
 import { startStack, type LocalStack } from './stack';
@@ -111,7 +111,9 @@ class LocalRun {
     this.cleanUp.push(() => stack.close(), () => stack.dynamodb.save());
     const pipeline = await findPipeline(stack);
     this.cleanUp.push(async () => pipeline.close());
-    this.functionNames = new Map([[pipeline.orchestratorName, 'orchestrator'], [pipeline.finalizerName, 'finalizer']]);
+    this.functionNames = new Map([
+      [pipeline.orchestratorName, 'orchestrator'], [pipeline.finalizerName, 'finalizer'], [pipeline.reconcilerName, 'reconciler'],
+    ]);
 
     try {
       for (let count = 1; count <= repeat; count += 1) {
@@ -161,7 +163,7 @@ class LocalRun {
     const record = await pipeline.ended(deploymentId, {
       timeoutMs: pipeline.buildTimeoutMinutes * 60_000 + MARGIN_MS,
       signal: this.signal,
-      onStatus: ({ status, failureCode }) => this.progress.step('record', failureCode ? `${status}: ${failureCode}` : status),
+      onStatus: (current) => this.progress.step('record', describeStatus(current)),
     }).catch(async (error: Error) => {
       // Stopped, or out of time: what is known so far is worth a report.
       const unfinished = await pipeline.deployment(deploymentId);
@@ -173,8 +175,9 @@ class LocalRun {
     const report = await this.report(stack, record, artifacts);
     this.write('');
     describe(record, report, await stepsOf(pipeline, record)).forEach((line) => this.write(line));
-    if (record.status !== 'success') {
-      this.write(`\nFAILED ${record.failureCode}: ${record.failureMessage}`);
+    const consequence = verdict(record);
+    if (consequence) this.write(`\n${consequence}`);
+    if (record.status === 'failed') {
       if (record.buildId) (await tail(stack.logFileOf(record.buildId))).forEach((line) => this.write(`  | ${line}`));
       if (record.buildId) this.write(report.logFile ? `The whole log: ${report.logFile}` : 'The whole log is kept with --state or --json.');
     }

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { BuildCommand, runBuilds } from './build-command';
 import { exitStatusOf, runUntilInterrupted } from './interruption';
+import { exitStatusFor } from './report';
 import { isRemote } from './source';
 import { UsageError } from './usage-error';
 import { RESERVED_BUILD_ENVIRONMENT } from '../src/contract/environment';
@@ -23,7 +24,7 @@ A folder that is no git repository, or has uncommitted changes, is built as it i
   --json FILE            write what happened as JSON
 
 Exit status: 0 if every deployment ended in success, 1 if one failed, 2 for a call that makes no sense,
-130 after Ctrl-C.`;
+3 if none failed but a newer deployment of the same branch took the place of one, 130 after Ctrl-C.`;
 
 /** npm runs scripts in the package's folder, and tells where it was called itself. */
 const absolute = (file: string) => path.resolve(process.env.INIT_CWD ?? process.cwd(), file);
@@ -90,7 +91,7 @@ async function main(): Promise<number> {
   }
   const command = parse(args);
   const { reports } = await runUntilInterrupted((signal) => runBuilds(command, console.log, signal));
-  return reports.every(({ status }) => status === 'success') ? 0 : 1;
+  return exitStatusFor(reports);
 }
 
 main().then(

@@ -10,6 +10,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { RunningPipeline, runBuilds } from './build-command';
 import { exitStatusOf, runUntilInterrupted } from './interruption';
 import { invokeFunctionUrl } from './invoke';
+import { exitStatusFor } from './report';
 import { REGION } from './stack';
 import type { DeploymentRecord } from '../src/contract/deployment';
 import { ISR_CACHE_DIRECTORY } from '../src/contract/keys';
@@ -61,9 +62,9 @@ function show(what: string, where: string, right: boolean, answer: string): void
 
 runUntilInterrupted((signal) => runBuilds({ source: APP, repeat: 2, environment: {} }, console.log, signal, visit)).then(
   ({ reports }) => {
-    const succeeded = reports.every(({ status }) => status === 'success');
-    if (succeeded) console.log(`\n${reports.length} deployments, ${reports.map(({ timings }) => `${timings.total.toFixed(1)} s`).join(' and ')}. Nothing is left running, nothing is left behind.`);
-    process.exit(succeeded ? 0 : 1);
+    const exitStatus = exitStatusFor(reports);
+    if (exitStatus === 0) console.log(`\n${reports.length} deployments, ${reports.map(({ timings }) => `${timings.total.toFixed(1)} s`).join(' and ')}. Nothing is left running, nothing is left behind.`);
+    process.exit(exitStatus);
   },
   (error: Error) => {
     console.error(`\n${error.message}`);

@@ -1,7 +1,8 @@
 /** How a deployment went: for people at the end of a run, and as JSON. */
 import type { StoredObject } from './pipeline';
 import type { Phase } from './services/codebuild';
-import type { DeploymentRecord, DeploymentStatus } from '../src/contract/deployment';
+import type { DeploymentRecord, DeploymentStatus, WaitingReason } from '../src/contract/deployment';
+import { PUBLIC_RECORD_FIELDS } from '../src/contract/events';
 
 export interface DeploymentReport {
   readonly deploymentId: string;
@@ -11,6 +12,8 @@ export interface DeploymentReport {
   readonly statusHistory: readonly { readonly status: DeploymentStatus; readonly at: string }[];
   readonly failureCode?: string;
   readonly failureMessage?: string;
+  /** A newer deployment of the same branch. */
+  readonly supersededBy?: string;
   /** Seconds: from the message to the build, each phase of CodeBuild, from the build's end to the record's, and all together. */
   readonly timings: Readonly<Record<string, number>>;
   readonly artifacts: readonly { readonly key: string; readonly bytes: number }[];
@@ -19,7 +22,7 @@ export interface DeploymentReport {
 }
 
 export function reportOf(record: DeploymentRecord, phases: readonly Phase[], artifacts: readonly StoredObject[], logFile?: string): DeploymentReport {
-  const { deploymentId, projectId, commitSha, status, createdAt, buildStartedAt, completedAt, failureCode, failureMessage } = record;
+  const { deploymentId, projectId, commitSha, status, createdAt, buildStartedAt, completedAt, failureCode, failureMessage, supersededBy } = record;
   return {
     deploymentId,
     projectId,
@@ -32,10 +35,38 @@ export function reportOf(record: DeploymentRecord, phases: readonly Phase[], art
     ],
     failureCode,
     failureMessage,
+    supersededBy,
     timings: timingsOf(record, phases),
     artifacts,
     logFile,
   };
+}
+
+const WAITS_FOR: Readonly<Record<WaitingReason, string>> = {
+  ACCOUNT_CAPACITY: 'CodeBuild to take another build',
+  PROJECT_LIMIT: 'a build of its project to end',
+};
+
+/** A status in a line, with what explains it. */
+export function describeStatus({ status, waitingReason, failureCode, supersededBy }: DeploymentRecord): string {
+  if (status === 'queued' && waitingReason) return `queued, waits for ${WAITS_FOR[waitingReason]}`;
+  if (status === 'failed') return `failed: ${failureCode}`;
+  if (status === 'superseded') return `superseded by ${supersededBy}`;
+  return supersededBy ? `${status}, but ${supersededBy} is newer` : status;
+}
+
+/** What follows from the end of a deployment; nothing, if all is well. */
+export function verdict({ status, branch, failureCode, failureMessage, supersededBy }: DeploymentRecord): string | undefined {
+  const newer = `deployment ${supersededBy}, which is newer on branch ${branch}`;
+  if (status === 'superseded') return `SUPERSEDED by ${newer}. Nothing failed, and nothing of this one is stored.`;
+  if (status !== 'success') return `FAILED ${failureCode}: ${failureMessage}`;
+  return supersededBy ? `Do not go live with this one: there is ${newer}.` : undefined;
+}
+
+/** Superseded is neither: a script that waits for its artifacts must not go on, and must not report a broken build. */
+export function exitStatusFor(reports: readonly DeploymentReport[]): number {
+  const are = (...statuses: DeploymentStatus[]) => reports.every(({ status }) => statuses.includes(status));
+  return are('success') ? 0 : are('success', 'superseded') ? 3 : 1;
 }
 
 function timingsOf({ createdAt, buildStartedAt, completedAt }: DeploymentRecord, phases: readonly Phase[]): Record<string, number> {
@@ -58,7 +89,7 @@ export function describe(record: DeploymentRecord, report: DeploymentReport, ste
   const times = (seconds: Readonly<Record<string, number>>) => Object.entries(seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`).join(', ');
   return [
     'Record',
-    ...Object.entries(record).filter(([name]) => name !== 'artifacts').map(([name, value]) => `  ${name.padEnd(15)} ${String(value)}`),
+    ...PUBLIC_RECORD_FIELDS.filter((name) => name !== 'artifacts' && record[name] !== undefined).map((name) => `  ${name.padEnd(15)} ${String(record[name])}`),
     ...(report.artifacts.length ? [
       'Artifacts',
       ...own.map(({ key, bytes }) => `  ${size(bytes).padStart(9)}  ${key}`),

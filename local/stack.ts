@@ -165,7 +165,8 @@ class Deployment {
 
   public createProjects(): void {
     for (const { name, properties } of this.each('AWS::CodeBuild::Project')) {
-      const { Environment: environment, Source: source, TimeoutInMinutes: timeout = 60, QueuedTimeoutInMinutes: queuedTimeout, ServiceRole: serviceRole } = properties;
+      const { Environment: environment, Source: source, ServiceRole: serviceRole } = properties;
+      const { TimeoutInMinutes: timeout = 60, QueuedTimeoutInMinutes: queuedTimeout } = properties;
       if (source.Type !== 'NO_SOURCE') {
         this.note(`CodeBuild project ${name} is left out: the local run knows only projects without a source.`);
         continue;
@@ -243,6 +244,8 @@ class Deployment {
         continue;
       }
       const deadLetter = properties.DeadLetterConfig?.TargetArn;
+      const invokeConfig = this.each('AWS::Lambda::EventInvokeConfig').find((config) => config.properties.FunctionName === name)?.properties;
+      if (invokeConfig?.DestinationConfig) this.note(`The destinations of function ${name} are left out: the local run knows its dead-letter queue.`);
       this.services.functions.set(arn, new LambdaFunction({
         name,
         codeDirectory: code,
@@ -254,6 +257,7 @@ class Deployment {
         accountId: ACCOUNT_ID,
         onLog: (line) => this.options.observer.onFunctionLog?.(name, line),
         asyncInvocation: {
+          maximumRetryAttempts: invokeConfig?.MaximumRetryAttempts,
           onFailure: async (event, error) => {
             this.options.observer.onFunctionError?.(name, error);
             if (deadLetter) await this.deliveryTo(deadLetter)?.(event);

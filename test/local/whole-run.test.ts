@@ -69,8 +69,10 @@ beforeAll(async () => {
   if (report.status !== 'success') throw new Error(output.join('\n'));
   const [bucket] = (await readdir(path.join(state, 's3'))).filter((name) => !name.startsWith('.'));
   bucketDirectory = path.join(state, 's3', bucket);
-  const [table] = await readdir(path.join(state, 'dynamodb'));
-  [record] = JSON.parse(await readFile(path.join(state, 'dynamodb', table), 'utf8')) as DeploymentRecord[];
+  const tables = await readdir(path.join(state, 'dynamodb'));
+  const items = await Promise.all(tables.map(async (table) => JSON.parse(await readFile(path.join(state, 'dynamodb', table), 'utf8')) as Partial<DeploymentRecord>[]));
+  // The other table is the pipeline's own, and holds no records.
+  record = items.flat().find(({ artifacts }) => artifacts) as DeploymentRecord;
 }, TIMEOUT_MS);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));

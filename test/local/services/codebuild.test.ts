@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StopBuildCommand } from '@aws-sdk/client-codebuild';
+import { StopBuildCommand, type Build } from '@aws-sdk/client-codebuild';
 import {
   accountId, region, UUID, directory, codeBuild, client, events, logs, start, project, startBuild, get, completed, until, output,
 } from './codebuild-support';
@@ -149,6 +149,7 @@ describe('stop and timeout', () => {
     expect(build.phases!.find(({ phaseType }) => phaseType === 'BUILD')!.phaseStatus).toBe('STOPPED');
     await expectNoProcesses(id);
     expect((await client.send(new StopBuildCommand({ id }))).build!.buildStatus).toBe('STOPPED');
+    expect(events.map(({ detail }) => detail['build-status'])).toEqual(['IN_PROGRESS', 'STOPPED']);
   });
 
   test('a build that takes longer than the project\'s timeout is TIMED_OUT', async () => {
@@ -182,7 +183,7 @@ describe('the queue', () => {
     await start({ concurrentBuildLimit: 1 });
     const gate = join(directory, 'gate');
     codeBuild.createProject(project(['while [ ! -e "$GATE" ]; do sleep 0.05; done'], { environmentVariables: [{ name: 'GATE', value: gate }] }));
-    const builds = [];
+    const builds: Build[] = [];
     for (let index = 0; index < 6; index++) {
       builds.push(await startBuild());
     }
@@ -192,6 +193,7 @@ describe('the queue', () => {
     expect((await get(builds[1].id!)).currentPhase).toBe('QUEUED');
     await client.send(new StopBuildCommand({ id: builds[2].id }));
     expect(await completed(builds[2].id!)).toMatchObject({ buildStatus: 'STOPPED', phases: expect.arrayContaining([expect.objectContaining({ phaseType: 'QUEUED', phaseStatus: 'STOPPED' })]) });
+    expect(events.filter(({ resources }) => resources[0] === builds[2].arn).map(({ detail }) => detail['build-status'])).toEqual(['IN_PROGRESS', 'STOPPED']);
     await writeFile(gate, '');
     const statuses = await Promise.all(builds.map(async ({ id }) => (await completed(id!)).buildStatus));
     expect(statuses).toEqual(['SUCCEEDED', 'SUCCEEDED', 'STOPPED', 'SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);
@@ -204,6 +206,7 @@ describe('the queue', () => {
     const build = await completed((await startBuild()).id!);
     expect(build).toMatchObject({ buildStatus: 'TIMED_OUT' });
     expect(build.phases!.at(-2)).toMatchObject({ phaseType: 'QUEUED', phaseStatus: 'TIMED_OUT' });
+    expect(events.filter(({ resources }) => resources[0] === build.arn).map(({ detail }) => detail['build-status'])).toEqual(['IN_PROGRESS', 'TIMED_OUT']);
   });
 });
 

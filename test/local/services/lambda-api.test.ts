@@ -141,7 +141,7 @@ describe('a function', () => {
     [{ Qualifier: '7' }, `${ARN}:7`],
   ])('that is not there is not found: %j', async (input, named) => {
     await expect(invoke({ ...input, InvocationType: 'DryRun' })).rejects.toMatchObject({
-      'name': 'ResourceNotFoundException', 'Type': 'User', 'message': `Function not found: ${named}`, '$metadata': { httpStatusCode: 404 },
+      name: 'ResourceNotFoundException', Type: 'User', message: `Function not found: ${named}`, $metadata: { httpStatusCode: 404 },
     });
   });
 
@@ -167,7 +167,7 @@ describe('who calls', () => {
       throw new AccessDeniedError('not authorized to perform: lambda:InvokeFunction');
     };
     for (const FunctionName of ['worker', 'nobody']) {
-      await expect(invoke({ FunctionName })).rejects.toMatchObject({ 'name': 'AccessDeniedException', 'message': 'not authorized to perform: lambda:InvokeFunction', '$metadata': { httpStatusCode: 403 } });
+      await expect(invoke({ FunctionName })).rejects.toMatchObject({ name: 'AccessDeniedException', message: 'not authorized to perform: lambda:InvokeFunction', $metadata: { httpStatusCode: 403 } });
     }
     expect(received).toEqual([]);
   });
