@@ -17,11 +17,12 @@ export interface Pipeline {
   readonly artifactsBucket: string;
   readonly orchestratorName: string;
   readonly finalizerName: string;
+  readonly reconcilerName: string;
   readonly buildTimeoutMinutes: number;
   readonly s3: S3Client;
   send(request: BuildRequest): Promise<void>;
   deployment(deploymentId: string): Promise<DeploymentRecord | undefined>;
-  /** Resolves when the deployment has ended; rejects after the bound. Tells of every status on the way. */
+  /** Resolves when the deployment has ended; rejects after the bound. Tells of every status on the way, and of reasons to wait. */
   ended(deploymentId: string, options: { timeoutMs: number; signal: AbortSignal; onStatus: (record: DeploymentRecord) => void }): Promise<DeploymentRecord>;
   objects(prefix: string): Promise<StoredObject[]>;
   close(): void;
@@ -41,6 +42,7 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
   };
   const orchestrator = only('an orchestrator', HANDLER_ENV.buildQueueUrl, HANDLER_ENV.deploymentsTable, HANDLER_ENV.maxReceiveCount);
   const finalizer = only('a finalizer', HANDLER_ENV.artifactsBucket, HANDLER_ENV.deploymentsTable, HANDLER_ENV.buildProject);
+  const reconciler = only('a reconciler', HANDLER_ENV.finalizerFunction, HANDLER_ENV.deploymentsTable, HANDLER_ENV.buildProject);
   const [queueUrl, table] = [orchestrator.variables[HANDLER_ENV.buildQueueUrl], orchestrator.variables[HANDLER_ENV.deploymentsTable]];
   const artifactsBucket = finalizer.variables[HANDLER_ENV.artifactsBucket];
   await createImported(stack, artifactsBucket, table);
@@ -52,6 +54,7 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
     artifactsBucket,
     orchestratorName: orchestrator.name,
     finalizerName: finalizer.name,
+    reconcilerName: reconciler.name,
     buildTimeoutMinutes: buildTimeoutOf(stack, orchestrator.variables[HANDLER_ENV.buildProject]),
     s3,
     async send(request) {
@@ -66,8 +69,9 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
       for (let last: string | undefined; Date.now() < deadline; await delay(POLL_MS, undefined, { signal })) {
         const record = await pipeline.deployment(deploymentId);
         if (!record) continue;
-        if (record.status !== last) onStatus(record);
-        last = record.status;
+        const current = `${record.status} ${record.waitingReason ?? ''}`;
+        if (current !== last) onStatus(record);
+        last = current;
         if (TERMINAL_STATUSES.includes(record.status)) return record;
       }
       throw new Error(`Deployment ${deploymentId} has not ended within ${Math.round(timeoutMs / 60_000)} minutes.`);

@@ -4,22 +4,28 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CodeBuildClient, ListBuildsForProjectCommand } from '@aws-sdk/client-codebuild';
-import { DeleteMessageBatchCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  DeleteMessageBatchCommand, GetQueueAttributesCommand, ListMessageMoveTasksCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient,
+  StartMessageMoveTaskCommand,
+} from '@aws-sdk/client-sqs';
 import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { App, Stack } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { deploymentsTable } from './stacks';
 import { prepareImage } from '../../local/image';
 import { findPipeline, type Pipeline } from '../../local/pipeline';
+import type { LambdaFunction } from '../../local/services/lambda/lambda-function';
 import { LocalStack, REGION, startStack } from '../../local/stack';
 import { Assembly, readAssembly, type Resource } from '../../local/template/assembly';
-import { NextjsBuildPipeline } from '../../src';
+import { NextjsBuildPipeline, type NextjsBuildPipelineProps } from '../../src';
 import type { BuildRequest } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { STAGING_ROOT } from '../../src/contract/keys';
 
 export interface LocalPipelineOptions {
+  /** Of the construct, beside its bucket and its table. */
+  readonly props?: Partial<NextjsBuildPipelineProps>;
   /** In place of the pipeline's own. */
   readonly buildspec?: string;
   /** Of the build project. AWS accepts 5 and more; nobody wants to wait so long for a test. */
@@ -46,7 +52,7 @@ export class LocalPipeline {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'local-pipeline-')));
     const logs: LogLine[] = [];
     try {
-      const assembly = await readAssembly(synthesizePipeline(path.join(directory, 'cdk.out')));
+      const assembly = await readAssembly(synthesizePipeline(path.join(directory, 'cdk.out'), options.props));
       const image = await prepareImage({ directory: path.join(directory, 'image') });
       const stack = await startStack({
         assembly: withProject(assembly, options),
@@ -134,6 +140,23 @@ export class LocalPipeline {
     }
   }
 
+  /** As an operator does it. Resolves with the number of messages that are back in the queue: those in somebody's hands stay. */
+  async redrive(): Promise<number> {
+    const { arn } = this.stack.sqs.queue(this.deadLetterQueueUrl);
+    await this.sqs.send(new StartMessageMoveTaskCommand({ SourceArn: arn }));
+    const { Results } = await this.sqs.send(new ListMessageMoveTasksCommand({ SourceArn: arn }));
+    return Results![0].ApproximateNumberOfMessagesMoved!;
+  }
+
+  /** What the schedule does every few minutes, now. Resolves when the reconciler is done; builds it hands to the finalizer may not be. */
+  async reconcile(): Promise<void> {
+    await this.functionNamed(this.pipeline.reconcilerName).invoke({ 'source': 'aws.events', 'detail-type': 'Scheduled Event', 'detail': {}, 'resources': [] });
+  }
+
+  private functionNamed(name: string): LambdaFunction {
+    return [...this.stack.functions.values()].find((fn) => fn.name === name)!;
+  }
+
   /** Resolves when nothing is waiting or being worked on. */
   async queueEmpty(): Promise<void> {
     await until('the queue is empty', async () => {
@@ -166,10 +189,10 @@ export async function until<T>(what: string, ask: () => Promise<T> | T, timeoutM
 }
 
 /** Returns the cdk.out. In this process: an App of its own process takes seconds more to load. */
-export function synthesizePipeline(outdir: string): string {
+export function synthesizePipeline(outdir: string, props: Partial<NextjsBuildPipelineProps> = {}): string {
   const app = new App({ outdir, analyticsReporting: false });
   const stack = new Stack(app, 'Test');
-  new NextjsBuildPipeline(stack, 'Builds', { artifactsBucket: new s3.Bucket(stack, 'Artifacts'), deploymentsTable: deploymentsTable(stack) });
+  new NextjsBuildPipeline(stack, 'Builds', { artifactsBucket: new s3.Bucket(stack, 'Artifacts'), deploymentsTable: deploymentsTable(stack), ...props });
   return app.synth().directory;
 }
 
