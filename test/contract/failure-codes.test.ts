@@ -21,6 +21,6 @@ test('an exit code leads back to its failure', () => {
 });
 
 test('the documentation has every code, with its exit status and sentence, and no other', () => {
-  const rows = readFileSync(join(__dirname, '..', '..', 'docs', 'failure-codes.md'), 'utf8').split('\n').filter((line) => line.startsWith('| `'));
+  const rows = readFileSync(join(__dirname, '..', '..', 'docs', 'lifecycle.md'), 'utf8').split('\n').filter((line) => line.startsWith('| `'));
   expect(rows).toEqual(FAILURE_CODES.map((code) => `| \`${code}\` | ${EXIT_CODES[code] ?? ''} | ${failureMessage(code)} |`));
 });
