@@ -60,7 +60,7 @@ export function createOrchestrator(pipeline: PipelineParts, props: NextjsBuildPi
       ...stopSupersededBuilds(props),
     },
     logGroup,
-    stateActions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
+    stateActions: ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
     buildActions: ['codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds', 'codebuild:ListBuildsForProject'],
   });
   orchestrator.addEventSource(new SqsEventSource(pipeline.queue, { batchSize, maxConcurrency, reportBatchItemFailures: true }));
@@ -124,7 +124,7 @@ export function createReconciler(
       ...stopSupersededBuilds(props),
     },
     logGroup,
-    stateActions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
+    stateActions: ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
     buildActions: ['codebuild:BatchGetBuilds', 'codebuild:ListBuildsForProject', 'codebuild:StopBuild'],
   });
   // It looks at dead letters and cannot remove them.
@@ -141,7 +141,7 @@ export function createReconciler(
 }
 
 interface LifecycleFunctionProps extends Omit<HandlerFunctionProps, 'permissionsBoundary'> {
-  /** On the pipeline's own table. */
+  /** On the pipeline's own table. No PutItem: every write is a conditional update, which also creates. */
   readonly stateActions: string[];
   /** On the CodeBuild project. */
   readonly buildActions: string[];

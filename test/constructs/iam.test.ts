@@ -49,7 +49,7 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
     BuildsOrchestratorRole: [
       'logs:CreateLogStream logs:PutLogEvents on <BuildsOrchestratorLogs>',
       'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
-      'dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
+      'dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
       'codebuild:StartBuild codebuild:StopBuild codebuild:BatchGetBuilds codebuild:ListBuildsForProject on <BuildsProject>',
       'sqs:SendMessage on <BuildsQueue>',
       `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
@@ -70,7 +70,7 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
     BuildsReconcilerRole: [
       'logs:CreateLogStream logs:PutLogEvents on <BuildsReconcilerLogs>',
       'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
-      'dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
+      'dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
       'codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StopBuild on <BuildsProject>',
       'sqs:SendMessage on <BuildsQueue>',
       `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
