@@ -125,7 +125,7 @@ test('with a key for the pipeline\'s own queues and table: the functions use it 
 });
 
 test('with an imported key: also without a word in its policy that this app could write', () => {
-  const arn = 'arn:aws:kms:eu-central-1:111122223333:key/pipeline-key';
+  const arn = 'arn:aws:kms:eu-central-1:111122223333:key/12345678-90ab-cdef-1234-567890abcdef';
   const { template } = synthesize((stack) => ({ encryptionKey: kms.Key.fromKeyArn(stack, 'Key', arn) }));
   for (const role of FUNCTION_ROLES) {
     expect(rights(template)[role]).toEqual(expect.arrayContaining([`kms:GenerateDataKey kms:Decrypt on ${arn} if ${THROUGH_SQS}`]));
