@@ -48,6 +48,9 @@ export interface RunningPipeline {
 /** Beyond the build itself: starting it, promoting its output, and a laptop that is busy with other things. */
 const MARGIN_MS = 10 * 60_000;
 
+/** After the end of a deployment the pipeline tidies up: its staging area, its entry among the open ones. It takes less than a second. */
+const SETTLE_MS = 5_000;
+
 /** What fits on a screen or two; the rest is in the log. */
 const LOG_TAIL_LINES = 60;
 
@@ -123,6 +126,7 @@ class LocalRun {
         const { repoUrl, commitSha, branch } = source;
         const request = { deploymentId: newDeploymentId(), projectId, commitSha, repoUrl, branch, ...(rootDirectory === undefined ? {} : { rootDirectory }) };
         await this.deploy(stack, pipeline, request);
+        await stack.settled(SETTLE_MS);
         await stack.dynamodb.save();
       }
     } finally {

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import * as path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startCodeBuild, type CodeBuild, type EnvironmentVariable, type Phase } from './services/codebuild';
 import { startDynamoDb, type DynamoDbService } from './services/dynamodb';
 import { startEventBridge, type EventBridge } from './services/events/event-bridge';
@@ -53,6 +54,8 @@ export interface LocalStack {
   readonly endpoints: Readonly<Record<string, string>>;
   /** Log of a build, kept until the work directory is removed. */
   logFileOf(buildId: string): string;
+  /** Resolves when functions have done what they are at, and what follows from it; or after the bound. */
+  settled(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -107,6 +110,8 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       started.push({ close: () => mapping.stop() });
       await mapping.start();
     }
+    const functionsSettled = () => Promise.all([...functions.values()].map((fn) => fn.settled()));
+    const settled = () => functionsSettled().then(() => events.settled()).then(functionsSettled);
     return {
       resolvers,
       s3,
@@ -116,6 +121,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       codebuild,
       endpoints,
       functions,
+      settled: async (timeoutMs) => { await Promise.race([settled(), delay(timeoutMs, undefined, { ref: false })]); },
       close,
       logFileOf: (buildId) => path.join(options.workDirectory, 'codebuild', 'logs', `${buildId.split(':').pop()}.log`),
     };

@@ -12,6 +12,7 @@ import type { DeploymentReport } from '../../local/report';
 import { REGION } from '../../local/stack';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { ISR_CACHE_DIRECTORY, STAGING_ROOT } from '../../src/contract/keys';
+import { STATE_KINDS } from '../../src/contract/state-table';
 
 const APP = path.join(__dirname, '..', '..', 'examples', 'nextjs-app');
 
@@ -28,6 +29,8 @@ let heads: Record<string, { type?: string; cache?: string }>;
 let report: DeploymentReport;
 let bucketDirectory: string;
 let record: DeploymentRecord;
+/** Of both tables: the deployments', and the pipeline's own. */
+let items: (Partial<DeploymentRecord> & { readonly kind?: string })[];
 
 /** What can only be seen while the services run. */
 async function look({ stack, pipeline, records }: RunningPipeline): Promise<void> {
@@ -70,9 +73,8 @@ beforeAll(async () => {
   const [bucket] = (await readdir(path.join(state, 's3'))).filter((name) => !name.startsWith('.'));
   bucketDirectory = path.join(state, 's3', bucket);
   const tables = await readdir(path.join(state, 'dynamodb'));
-  const items = await Promise.all(tables.map(async (table) => JSON.parse(await readFile(path.join(state, 'dynamodb', table), 'utf8')) as Partial<DeploymentRecord>[]));
-  // The other table is the pipeline's own, and holds no records.
-  record = items.flat().find(({ artifacts }) => artifacts) as DeploymentRecord;
+  items = (await Promise.all(tables.map(async (table) => JSON.parse(await readFile(path.join(state, 'dynamodb', table), 'utf8')) as typeof items))).flat();
+  record = items.find(({ artifacts }) => artifacts) as DeploymentRecord;
 }, TIMEOUT_MS);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -127,6 +129,10 @@ test('the state folder holds objects and records as plain files', async () => {
     functions: expect.arrayContaining([expect.objectContaining({ name: 'default', key: 'lambda.zip', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) })]),
   });
   expect(await readFile(report.logFile!, 'utf8')).toContain('Phase complete: POST_BUILD State: SUCCEEDED');
+});
+
+test('when the run is over, nothing is half done: no deployment is open, no project has a build', () => {
+  expect(items.filter(({ kind }) => [STATE_KINDS.open, STATE_KINDS.project].some((unwanted) => unwanted === kind))).toEqual([]);
 });
 
 test('every object has a content type, and static files say how long they may be kept', () => {

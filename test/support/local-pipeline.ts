@@ -140,12 +140,19 @@ export class LocalPipeline {
     }
   }
 
-  /** As an operator does it. Resolves with the number of messages that are back in the queue: those in somebody's hands stay. */
-  async redrive(): Promise<number> {
+  /**
+   * Puts dead letters back into the queue, as an operator does, until it were so many. What the reconciler has looked at cannot be moved
+   * for 30 s, and a message comes to the dead-letter queue only when somebody asks for it once more.
+   */
+  async redrive(messages = 1): Promise<void> {
     const { arn } = this.stack.sqs.queue(this.deadLetterQueueUrl);
-    await this.sqs.send(new StartMessageMoveTaskCommand({ SourceArn: arn }));
-    const { Results } = await this.sqs.send(new ListMessageMoveTasksCommand({ SourceArn: arn }));
-    return Results![0].ApproximateNumberOfMessagesMoved!;
+    let moved = 0;
+    await until(`${messages} dead letters could be moved`, async () => {
+      await this.sqs.send(new StartMessageMoveTaskCommand({ SourceArn: arn }));
+      const { Results } = await this.sqs.send(new ListMessageMoveTasksCommand({ SourceArn: arn }));
+      moved += Results![0].ApproximateNumberOfMessagesMoved!;
+      return moved >= messages;
+    });
   }
 
   /** What the schedule does every few minutes, now. Resolves when the reconciler is done; builds it hands to the finalizer may not be. */

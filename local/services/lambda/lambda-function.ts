@@ -42,6 +42,7 @@ export class LambdaFunction {
   readonly region: string;
   private readonly environments = new Set<ExecutionEnvironment>();
   private readonly idle: ExecutionEnvironment[] = [];
+  private readonly inFlight = new Set<Promise<unknown>>();
   private readonly closing = new AbortController();
 
   constructor(private readonly options: LambdaFunctionOptions) {
@@ -52,6 +53,29 @@ export class LambdaFunction {
 
   /** Resolves with the handler's result; rejects with LambdaInvocationError. Event and result pass through JSON, as in Lambda. */
   async invoke(event: unknown): Promise<unknown> {
+    return this.tracked(this.invokeOnce(event));
+  }
+
+  /**
+   * Asynchronous invocation, as event sources like EventBridge use it. Resolves when the event is dealt with: handled, or given
+   * to onFailure after the last retry, or dropped because the function closes. Rejects only with an error of onFailure.
+   */
+  async invokeAsync(event: unknown): Promise<void> {
+    return this.tracked(this.invokeWithRetries(event));
+  }
+
+  /** Resolves when no invocation runs, and none waits to be tried again. */
+  async settled(): Promise<void> {
+    while (this.inFlight.size > 0) await Promise.allSettled(this.inFlight);
+  }
+
+  /** Ends every execution environment; running invocations are rejected. */
+  async close(): Promise<void> {
+    this.closing.abort();
+    await Promise.all([...this.environments].map(async (environment) => environment.terminate(this.closedError())));
+  }
+
+  private async invokeOnce(event: unknown): Promise<unknown> {
     this.checkOpen();
     const environment = this.takeIdle() ?? this.start();
     try {
@@ -64,15 +88,20 @@ export class LambdaFunction {
     }
   }
 
-  /**
-   * Asynchronous invocation, as event sources like EventBridge use it. Resolves when the event is dealt with: handled, or given
-   * to onFailure after the last retry, or dropped because the function closes. Rejects only with an error of onFailure.
-   */
-  async invokeAsync(event: unknown): Promise<void> {
+  private async tracked<T>(invocation: Promise<T>): Promise<T> {
+    this.inFlight.add(invocation);
+    try {
+      return await invocation;
+    } finally {
+      this.inFlight.delete(invocation);
+    }
+  }
+
+  private async invokeWithRetries(event: unknown): Promise<void> {
     const { maximumRetryAttempts = 2, onFailure, retryDelaysMs = DEFAULT_RETRY_DELAYS_MS } = this.options.asyncInvocation ?? {};
     for (let retries = 0; ; retries += 1) {
       try {
-        await this.invoke(event);
+        await this.invokeOnce(event);
         return;
       } catch (error) {
         if (this.closing.signal.aborted) {
@@ -85,12 +114,6 @@ export class LambdaFunction {
         await delay(retryDelaysMs[retries] ?? retryDelaysMs.at(-1) ?? 0, undefined, { signal: this.closing.signal }).catch(() => undefined);
       }
     }
-  }
-
-  /** Ends every execution environment; running invocations are rejected. */
-  async close(): Promise<void> {
-    this.closing.abort();
-    await Promise.all([...this.environments].map(async (environment) => environment.terminate(this.closedError())));
   }
 
   private takeIdle(): ExecutionEnvironment | undefined {

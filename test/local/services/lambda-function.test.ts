@@ -150,6 +150,25 @@ describe('execution environments', () => {
   });
 });
 
+describe('settled()', () => {
+  it('waits for what runs, and for what is to be tried again', async () => {
+    const events: string[] = [];
+    const fn = lambda('failOnce', { asyncInvocation: { retryDelaysMs: [50] } });
+    void fn.invokeAsync({}).then(() => events.push('handled'));
+    await fn.settled();
+    expect(events).toEqual(['handled']);
+    expect(await fn.settled()).toBeUndefined();
+  });
+
+  it('does not mind an error', async () => {
+    const fn = lambda('fail');
+    const invocation = fn.invoke({});
+    invocation.catch(() => undefined);
+    await fn.settled();
+    await expect(invocation).rejects.toThrow('too far');
+  });
+});
+
 describe('errors', () => {
   it('of the handler carry type, message and trace, and are logged', async () => {
     const lines: string[] = [];
