@@ -194,6 +194,15 @@ export class Queue {
     return { found: visible.length, moved };
   }
 
+  /** When the first of its messages can be received: Infinity if it has none. */
+  get nextVisibleAt(): number {
+    let next = Infinity;
+    for (const message of this.messages.values()) {
+      next = Math.min(next, message.visibleAt);
+    }
+    return next;
+  }
+
   /** Makes waiting receivers look again: a message came or became visible, or the clock was set forward. */
   wake(): void {
     [...this.waiting].forEach((wake) => wake());
@@ -235,13 +244,8 @@ export class Queue {
 
   /** Resolves when a receiver should look again. */
   private async change(withinMs: number, signal?: AbortSignal): Promise<void> {
-    const now = this.now();
     // The messages still there are all hidden: take() has just found none.
-    let next = Infinity;
-    for (const message of this.messages.values()) {
-      next = Math.min(next, message.visibleAt - now);
-    }
-    const sleep = Math.min(withinMs, Math.max(next, 1), LONGEST_SLEEP_MS);
+    const sleep = Math.min(withinMs, Math.max(this.nextVisibleAt - this.now(), 1), LONGEST_SLEEP_MS);
     await new Promise<void>((resolve) => {
       const done = () => {
         clearTimeout(timer);

@@ -1,0 +1,446 @@
+/** One scenario: queues, a bucket, a CodeBuild, and the handlers that live between them. */
+import { BUILD_PROJECT, BUILD_PROJECT_ARN, CodeBuild, type BuildEvent, type BuildPlan } from './code-build';
+import type { HttpAnswer, HttpRequest } from './execution-environment';
+import type { AwsCall, EventFault, Faults, HandlerName } from './faults';
+import { Invocation, type InvocationContext, type Outcome } from './invocation';
+import { Random } from './random';
+import { answerAwsJson, Bucket, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Item, type Tables } from './services';
+import type { EnvironmentPool } from './simulation';
+import { Timeline, type Appointment } from './timeline';
+import { systemAttributes } from '../../local/services/sqs/actions';
+import { md5, md5OfAttributes } from '../../local/services/sqs/message-attributes';
+import type { Queue, ReceivedMessage } from '../../local/services/sqs/queue';
+import type { BuildRequest } from '../../src/contract/build-request';
+import { TERMINAL_STATUSES, type DeploymentRecord } from '../../src/contract/deployment';
+import { HANDLER_ENV } from '../../src/contract/environment';
+import type { DeploymentStatusChangedDetail } from '../../src/contract/events';
+import { STATE_KINDS } from '../../src/contract/state-table';
+
+export interface WorldOptions {
+  /** Decides latencies, jitter and ids. */
+  readonly seed: number;
+  /** What becomes of the build of a deployment. */
+  readonly plan: (deploymentId: string) => BuildPlan;
+  /** Builds that CodeBuild runs at the same time, and lets wait beyond that (0: it refuses them). */
+  readonly concurrentBuilds: number;
+  readonly queuedBuilds?: number;
+  readonly maxConcurrentBuildsPerProject?: number;
+  readonly stopSupersededBuilds?: boolean;
+  readonly visibilityTimeoutSeconds?: number;
+  readonly maxReceiveCount?: number;
+  readonly messageRetentionSeconds?: number;
+  /** Invocations of the orchestrator at the same time. */
+  readonly orchestratorConcurrency?: number;
+  /** 0: the reconciler never runs. */
+  readonly reconcileEverySeconds?: number;
+  readonly faults?: Faults;
+  /** Of one leg of an AWS call, in milliseconds. */
+  readonly latency?: (random: Random) => number;
+  /** Files to load in place of the bundled handlers. */
+  readonly handlers?: Partial<Record<HandlerName, string>>;
+  readonly trace?: boolean;
+}
+
+export interface StatusEvent {
+  readonly at: number;
+  readonly detail: DeploymentStatusChangedDetail;
+  readonly resources: readonly string[];
+}
+
+/** A record as it was after a write. */
+export interface HistoryEntry {
+  readonly at: number;
+  readonly record: DeploymentRecord;
+}
+
+export interface Copy {
+  readonly at: number;
+  readonly key: string;
+}
+
+interface Shared {
+  readonly tables: Tables;
+  readonly directory: string;
+  readonly pool: EnvironmentPool;
+}
+
+const TIMEOUT_SECONDS: Readonly<Record<HandlerName, number>> = { orchestrator: 60, finalizer: 900, reconciler: 270 };
+
+/** Lambda repeats a failed asynchronous invocation after one and after two minutes. */
+const ASYNC_RETRY_MS = [60_000, 120_000];
+
+/** A copy of a message, an event that is late: within this time. */
+const LONGEST_DELAY_MS = 40 * 60_000;
+
+export const EPOCH = Date.UTC(2026, 0, 1);
+
+export class World {
+  readonly timeline = new Timeline(EPOCH);
+  readonly random: Random;
+  readonly codeBuild: CodeBuild;
+  readonly queue: Queue;
+  readonly deadLetters: Queue;
+  /** What the handlers told the default bus. */
+  readonly statusEvents: StatusEvent[] = [];
+  /** Every state of every record, by deployment. */
+  readonly history = new Map<string, HistoryEntry[]>();
+  /** What was copied to its final place. */
+  readonly copies: Copy[] = [];
+  /** Payloads of the finalizer that no attempt could deal with. */
+  readonly lostEvents: unknown[] = [];
+  /** Every AWS call, in order. */
+  readonly calls: AwsCall[] = [];
+  readonly trace: string[] = [];
+  readonly bucket: Bucket;
+  private readonly queues;
+  private readonly invocations: Record<HandlerName, number> = { orchestrator: 0, finalizer: 0, reconciler: 0 };
+  private readonly variables: Record<HandlerName, Record<string, string>>;
+  private readonly context: InvocationContext;
+  private running = 0;
+  private orchestrators = 0;
+  private expected = 0;
+  private deliveries = 0;
+  private buildEvents = 0;
+  private ticks = 0;
+  private quietTicks = 0;
+  private changes = 0;
+  private poll?: Appointment;
+
+  constructor(private readonly options: WorldOptions, private readonly shared: Shared) {
+    const { seed, faults = {}, latency = usualLatency } = options;
+    const { maxReceiveCount = 3, messageRetentionSeconds = 14 * 86_400, visibilityTimeoutSeconds = 1800, reconcileEverySeconds = 300 } = options;
+    this.random = new Random(seed);
+    this.bucket = new Bucket(shared.directory, () => this.timeline.now);
+    this.queues = queues(() => this.timeline.now);
+    this.deadLetters = this.queues.create('dead-letters', { MessageRetentionPeriod: messageRetentionSeconds });
+    this.queue = this.queues.create('builds', {
+      VisibilityTimeout: visibilityTimeoutSeconds,
+      MessageRetentionPeriod: messageRetentionSeconds,
+      RedrivePolicy: JSON.stringify({ deadLetterTargetArn: this.deadLetters.arn, maxReceiveCount }),
+    });
+    this.codeBuild = new CodeBuild(
+      { concurrentBuilds: options.concurrentBuilds, queuedBuilds: options.queuedBuilds ?? 0, plan: options.plan, onEvent: (event) => this.onBuildEvent(event) },
+      this.timeline, this.random, this.bucket,
+    );
+    this.variables = this.environments(maxReceiveCount, messageRetentionSeconds, visibilityTimeoutSeconds);
+    this.context = {
+      timeline: this.timeline,
+      random: this.random,
+      latency: () => latency(this.random),
+      faultOf: (call) => faults.onCall?.(call),
+      onFault: (call, fault) => this.note(() => `! ${fault}: ${nameOf(call)}`),
+      serve: async (call, request) => this.serve(call, request),
+      log: (line) => this.note(() => line),
+    };
+    if (reconcileEverySeconds > 0) this.tick(1000 * reconcileEverySeconds);
+  }
+
+  /** Puts a request into the build queue; a string is sent as it is. */
+  send(request: BuildRequest | string, messageGroupId = typeof request === 'string' ? undefined : request.projectId): void {
+    const body = typeof request === 'string' ? request : JSON.stringify(request);
+    this.note(() => `> message ${body}`);
+    this.queue.send({ body, messageGroupId, senderId: 'producer' });
+    this.pollSoon();
+  }
+
+  /** Milliseconds from now. */
+  at(milliseconds: number, action: () => void | Promise<void>): void {
+    this.expected += 1;
+    this.timeline.after(milliseconds, () => {
+      this.expected -= 1;
+      return action();
+    });
+  }
+
+  /** StartMessageMoveTask on the dead-letter queue. */
+  redrive(): void {
+    this.queues.startMoveTask(this.deadLetters.arn);
+    this.note(() => '> redrive');
+    this.pollSoon();
+  }
+
+  /** Writes a record as a producer does before it sends its request. */
+  async putRecord(record: Readonly<Record<string, string | number>>): Promise<void> {
+    await this.shared.tables.put(DEPLOYMENTS_TABLE, record);
+    await this.remember(String(record.deploymentId));
+  }
+
+  async records(): Promise<DeploymentRecord[]> {
+    return await this.shared.tables.items(DEPLOYMENTS_TABLE) as unknown as DeploymentRecord[];
+  }
+
+  async stateItems(): Promise<Item[]> {
+    return this.shared.tables.items(STATE_TABLE_NAME);
+  }
+
+  /**
+   * Runs until nothing is left to do: no message waits, no build or invocation runs, every deployment has ended and the reconciler finds
+   * nothing. False: it was not so within this time.
+   */
+  async run({ hours }: { hours: number }): Promise<boolean> {
+    const end = this.timeline.now + hours * 3_600_000;
+    while ((this.timeline.next ?? Infinity) <= end) {
+      await this.timeline.step();
+      await settled();
+      if (this.mayBeQuiet() && await this.isDone()) return true;
+    }
+    return this.timeline.next === undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.shared.tables.clear();
+  }
+
+  private environments(maxReceiveCount: number, retentionSeconds: number, visibilitySeconds: number): Record<HandlerName, Record<string, string>> {
+    const { maxConcurrentBuildsPerProject, stopSupersededBuilds } = this.options;
+    const shared: Record<string, string> = {
+      [HANDLER_ENV.deploymentsTable]: DEPLOYMENTS_TABLE,
+      [HANDLER_ENV.stateTable]: STATE_TABLE_NAME,
+      [HANDLER_ENV.buildProject]: BUILD_PROJECT,
+      [HANDLER_ENV.buildProjectArn]: BUILD_PROJECT_ARN,
+      [HANDLER_ENV.buildQueueUrl]: this.queue.url,
+      ...maxConcurrentBuildsPerProject !== undefined && { [HANDLER_ENV.maxConcurrentBuildsPerProject]: String(maxConcurrentBuildsPerProject) },
+    };
+    const stop: Record<string, string> = stopSupersededBuilds ? { [HANDLER_ENV.stopSupersededBuilds]: 'true' } : {};
+    const retention = { [HANDLER_ENV.messageRetentionSeconds]: String(retentionSeconds) };
+    return {
+      orchestrator: { ...shared, ...stop, ...retention, [HANDLER_ENV.maxReceiveCount]: String(maxReceiveCount) },
+      finalizer: { ...shared, [HANDLER_ENV.artifactsBucket]: BUCKET },
+      reconciler: {
+        ...shared,
+        ...stop,
+        ...retention,
+        [HANDLER_ENV.deadLetterQueueUrl]: this.deadLetters.url,
+        [HANDLER_ENV.finalizerFunction]: 'finalizer',
+        [HANDLER_ENV.visibilityTimeoutSeconds]: String(visibilitySeconds),
+      },
+    };
+  }
+
+  private invoke(handler: HandlerName, event: unknown, onEnd: (outcome: Outcome) => void): void {
+    const number = this.invocations[handler];
+    this.invocations[handler] += 1;
+    this.running += 1;
+    const file = this.options.handlers?.[handler];
+    const environment = this.shared.pool.take(handler, this.variables[handler], file);
+    let faults = 0;
+    const context: InvocationContext = {
+      ...this.context,
+      onFault: (call, fault) => {
+        faults += 1;
+        this.context.onFault(call, fault);
+      },
+    };
+    const invocation = new Invocation(handler, number, TIMEOUT_SECONDS[handler], context, (outcome) => {
+      this.running -= 1;
+      this.shared.pool.give(handler, this.variables[handler], environment, faults, file);
+      this.note(() => `= ${handler} ${number}: ${JSON.stringify(outcome)}`);
+      onEnd(outcome);
+    });
+    this.note(() => `+ ${handler} ${number}: ${JSON.stringify(event)}`);
+    invocation.begin(environment, event);
+  }
+
+  // The event source mapping.
+
+  private pollSoon(): void {
+    const due = this.orchestrators < (this.options.orchestratorConcurrency ?? 5) ? this.queue.nextVisibleAt : Infinity;
+    if (this.poll && !this.poll.cancelled && this.poll.at <= Math.max(due, this.timeline.now)) return;
+    if (this.poll) this.poll.cancelled = true;
+    this.poll = undefined;
+    if (due === Infinity) return;
+    this.poll = this.timeline.after(due - this.timeline.now, async () => {
+      this.poll = undefined;
+      const [message] = await this.queue.receive({ maxMessages: 1, waitSeconds: 0 });
+      if (message) this.deliver(message);
+      this.pollSoon();
+    });
+  }
+
+  private deliver(message: ReceivedMessage): void {
+    const fault = this.options.faults?.onMessage?.(this.deliveries);
+    this.deliveries += 1;
+    if (fault) this.note(() => `! ${fault}: message ${message.id}`);
+    const orchestrate = (delay: number) => {
+      this.orchestrators += 1;
+      this.timeline.after(delay, () => this.invoke('orchestrator', { Records: [recordOf(message, this.queue)] }, (outcome) => {
+        this.orchestrators -= 1;
+        const failures = 'returned' in outcome ? (outcome.returned as { batchItemFailures?: unknown[] } | undefined)?.batchItemFailures ?? [] : [message];
+        if (failures.length === 0 && fault !== 'undeleted') this.queue.delete(message.receiptHandle);
+        this.pollSoon();
+      }));
+    };
+    const soon = this.random.between(1, 50);
+    orchestrate(fault === 'delay' ? this.random.between(soon, 60_000) : soon);
+    if (fault === 'duplicate') {
+      orchestrate(this.random.chance(0.5) ? this.random.between(1, 2000) : this.random.between(2000, LONGEST_DELAY_MS));
+    }
+  }
+
+  // Events and asynchronous invocations.
+
+  private onBuildEvent(event: BuildEvent): void {
+    const { detail } = event;
+    const fault = this.options.faults?.onBuildEvent?.(this.buildEvents);
+    this.buildEvents += 1;
+    this.note(() => `* build ${detail['build-status']}: ${detail['build-id']}${fault ? ` (${fault})` : ''}`);
+    this.withFault(fault, () => this.invokeAsync(event));
+  }
+
+  private withFault(fault: EventFault | undefined, action: () => void): void {
+    const soon = () => this.random.between(5, 1500);
+    const late = () => this.random.between(1500, LONGEST_DELAY_MS);
+    const delays = fault === 'drop' ? [] : fault === 'delay' ? [late()] : fault === 'duplicate' ? [soon(), this.random.chance(0.5) ? soon() : late()] : [soon()];
+    delays.forEach((delay) => this.at(delay, action));
+  }
+
+  private invokeAsync(payload: unknown, attempt = 0): void {
+    this.invoke('finalizer', payload, (outcome) => {
+      if ('returned' in outcome) return;
+      if (attempt < ASYNC_RETRY_MS.length) {
+        this.at(ASYNC_RETRY_MS[attempt], () => this.invokeAsync(payload, attempt + 1));
+      } else {
+        this.note(() => `! given up: ${JSON.stringify(payload)}`);
+        this.lostEvents.push(payload);
+      }
+    });
+  }
+
+  private tick(periodMs: number): void {
+    this.timeline.after(periodMs, () => {
+      this.tick(periodMs);
+      const fault = this.options.faults?.onSchedule?.(this.ticks);
+      this.ticks += 1;
+      const reconcile = () => {
+        const before = this.changes;
+        this.invoke('reconciler', { 'source': 'aws.scheduler', 'detail-type': 'Scheduled Event', 'detail': {} }, (outcome) => {
+          this.quietTicks = this.changes === before && 'returned' in outcome ? this.quietTicks + 1 : 0;
+        });
+      };
+      if (fault === 'drop') return;
+      if (fault === undefined) reconcile(); else this.withFault(fault, reconcile);
+    });
+  }
+
+  // The services.
+
+  private async serve(call: AwsCall, request: HttpRequest): Promise<HttpAnswer> {
+    this.calls.push(call);
+    const answer = await this.answer(call, request);
+    this.note(() => `  ${nameOf(call)} ${describe(request)} -> ${answer.status} ${answer.body.toString().slice(0, 600)}`);
+    if (answer.status < 300) await this.observe(call, request, answer);
+    return answer;
+  }
+
+  private async answer(call: AwsCall, request: HttpRequest): Promise<HttpAnswer> {
+    switch (call.service) {
+      case 'dynamodb': return this.shared.tables.handle(request);
+      case 'codebuild': return this.codeBuild.handle(request);
+      case 's3': return this.bucket.handle(request);
+      case 'sqs': return handleSqs(this.queues, request);
+      case 'events': return answerAwsJson('AWSEvents', '1.1', request, async (_, input) => this.putEvents(input.Entries as PutEventsEntry[]));
+      case 'lambda': return this.acceptInvocation(request);
+    }
+  }
+
+  /** What a test wants to know afterwards, and whether the call has changed anything. */
+  private async observe({ service, operation }: AwsCall, request: HttpRequest, _: HttpAnswer): Promise<void> {
+    const changes = !/^(Get|Query|Scan|BatchGet|List|Receive|Head)/.test(operation);
+    if (service === 'dynamodb' && changes) {
+      const { TableName, Key, Item } = JSON.parse(request.body.toString()) as { TableName: string; Key?: Keys; Item?: Keys };
+      const key = Key ?? Item ?? {};
+      if (TableName === DEPLOYMENTS_TABLE) await this.remember(key.deploymentId.S);
+      // Where the reconciler goes on says nothing about deployments.
+      if (key.kind?.S === STATE_KINDS.cursor) return;
+    }
+    if (service === 's3' && operation === 'CopyObject') {
+      this.copies.push({ at: this.timeline.now, key: decodeURIComponent(request.path.split('?')[0].slice(1)) });
+    }
+    if (changes) this.changes += 1;
+    if (service === 'sqs') this.pollSoon();
+  }
+
+  private async remember(deploymentId: string): Promise<void> {
+    const record = await this.shared.tables.get(DEPLOYMENTS_TABLE, { deploymentId }) as unknown as DeploymentRecord | undefined;
+    if (!record) return;
+    const entries = this.history.get(deploymentId) ?? [];
+    this.history.set(deploymentId, entries);
+    entries.push({ at: this.timeline.now, record });
+  }
+
+  private putEvents(entries: PutEventsEntry[]): object {
+    for (const { Detail, Resources = [] } of entries) {
+      this.statusEvents.push({ at: this.timeline.now, detail: JSON.parse(Detail) as DeploymentStatusChangedDetail, resources: Resources });
+    }
+    return { FailedEntryCount: 0, Entries: entries.map(() => ({ EventId: this.random.uuid() })) };
+  }
+
+  private acceptInvocation({ path, headers, body }: HttpRequest): HttpAnswer {
+    const [, name] = /\/functions\/([^/]+)\/invocations/.exec(path) ?? [];
+    if (name !== 'finalizer' || headers['x-amz-invocation-type'] !== 'Event') {
+      throw new Error(`Expected an asynchronous invocation of the finalizer, got ${path} (${headers['x-amz-invocation-type']}).`);
+    }
+    const payload = JSON.parse(body.toString()) as unknown;
+    this.at(this.random.between(5, 500), () => this.invokeAsync(payload));
+    return { status: 202, headers: {}, body: Buffer.alloc(0) };
+  }
+
+  private mayBeQuiet(): boolean {
+    const reconciled = this.options.reconcileEverySeconds === 0 || this.quietTicks > 0;
+    return reconciled && this.running === 0 && this.orchestrators === 0 && this.expected === 0 && this.queue.nextVisibleAt === Infinity
+      && this.codeBuild.builds.every(({ status }) => status !== 'IN_PROGRESS');
+  }
+
+  private async isDone(): Promise<boolean> {
+    const records = [...this.history.values()].map((entries) => entries.at(-1)!.record);
+    return records.every(({ status }) => TERMINAL_STATUSES.includes(status)) && !(await this.stateItems()).some(({ kind }) => kind === STATE_KINDS.open);
+  }
+
+  private note(line: () => string): void {
+    if (this.options.trace) this.trace.push(`${((this.timeline.now - EPOCH) / 1000).toFixed(3).padStart(10)} ${line()}`);
+  }
+}
+
+type Keys = Readonly<Record<string, { readonly S: string }>>;
+
+interface PutEventsEntry {
+  readonly Detail: string;
+  readonly Resources?: readonly string[];
+}
+
+/** Everything that the last event has set going runs until it waits for another: promises and ticks, no input or output. */
+async function settled(): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** Mostly some milliseconds; now and then a call is overtaken by many others. */
+function usualLatency(random: Random): number {
+  const luck = random.next();
+  return luck < 0.8 ? random.between(1, 20) : luck < 0.97 ? random.between(20, 300) : random.between(300, 2400);
+}
+
+function nameOf({ handler, invocation, index, operation }: AwsCall): string {
+  return `${handler} ${invocation}.${index} ${operation}`;
+}
+
+function describe({ path, headers, body }: HttpRequest): string {
+  return headers['x-amz-target'] ? body.toString() : `${path} ${body.toString()}`;
+}
+
+/** As Lambda hands a message to a function. */
+function recordOf(message: ReceivedMessage, queue: Queue): object {
+  return {
+    messageId: message.id,
+    receiptHandle: message.receiptHandle,
+    body: message.body,
+    attributes: systemAttributes(message),
+    messageAttributes: Object.fromEntries(Object.entries(message.attributes).map(([name, attribute]) => [name, {
+      stringValue: attribute.StringValue, binaryValue: attribute.BinaryValue, stringListValues: [], binaryListValues: [], dataType: attribute.DataType,
+    }])),
+    md5OfMessageAttributes: md5OfAttributes(message.attributes),
+    md5OfBody: md5(message.body),
+    eventSource: 'aws:sqs',
+    eventSourceARN: queue.arn,
+    awsRegion: queue.arn.split(':')[3],
+  };
+}
