@@ -1,9 +1,9 @@
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import { DeploymentStore } from '../../lambda/shared/deployment-store';
-import { startDeploymentsTable, TestTable } from '../support/dynamodb';
+import { startTables, TestTables } from '../support/dynamodb';
 import { buildRequest } from '../support/requests';
 
-let table: TestTable;
+let table: TestTables;
 let store: DeploymentStore;
 let request: ReturnType<typeof buildRequest>;
 let count = 0;
@@ -13,12 +13,13 @@ const COMPLETED = '2026-11-22T12:05:00.000Z';
 const BUILD = { buildId: 'project:1', buildStartedAt: '2026-11-22T12:01:00.000Z', logsUrl: 'https://console/log' };
 const OTHER_BUILD = { ...BUILD, buildId: 'project:2' };
 const ARTIFACTS = { artifactsPrefix: 'a/', staticPrefix: 's/', lambdaKey: 'a/lambda.zip', manifestKey: 'a/manifest.json', objectCount: 3, totalBytes: 9 };
+const SUCCESS = { artifacts: ARTIFACTS, completedAt: COMPLETED };
 const FAILURE = { failureCode: 'BUILD_FAILED', failureMessage: 'It failed.' } as const;
 
 const claim = (now: number, seconds = 60) => store.claim(request, { now, claimExpiresAt: now + seconds, createdAt: CREATED });
 
 beforeAll(async () => {
-  table = await startDeploymentsTable();
+  table = await startTables();
   store = new DeploymentStore(table.client, table.tableName);
 });
 afterAll(() => table.close());
@@ -29,7 +30,7 @@ beforeEach(() => {
 describe('claiming a deployment', () => {
   test('creates the record when the producer did not', async () => {
     await claim(1000);
-    expect(await store.get(request.deploymentId)).toEqual({ ...request, status: 'queued', createdAt: CREATED, claimExpiresAt: 1060 });
+    expect(await store.get(request.deploymentId)).toEqual({ ...request, status: 'queued', createdAt: CREATED, claimExpiresAt: 1060, startAttemptedAt: 1000, version: 1 });
   });
 
   test('keeps what the producer wrote, including fields of its own', async () => {
@@ -86,8 +87,8 @@ describe('status moves only forward', () => {
   test('queued, building, success', async () => {
     await claim(1000);
     expect(await store.markBuilding(request.deploymentId, BUILD)).toMatchObject({ status: 'building', ...BUILD });
-    expect(await store.markSuccess(request.deploymentId, BUILD, ARTIFACTS, COMPLETED)).toEqual({
-      ...request, ...BUILD, status: 'success', createdAt: CREATED, completedAt: COMPLETED, artifacts: ARTIFACTS,
+    expect(await store.markSuccess(request.deploymentId, BUILD, SUCCESS)).toEqual({
+      ...request, ...BUILD, status: 'success', version: 3, createdAt: CREATED, completedAt: COMPLETED, artifacts: ARTIFACTS,
     });
   });
 
@@ -96,15 +97,15 @@ describe('status moves only forward', () => {
     await store.markBuilding(request.deploymentId, BUILD);
     await store.markFailed(request.deploymentId, BUILD, FAILURE, COMPLETED);
     const ended = await store.get(request.deploymentId);
-    expect(await store.markSuccess(request.deploymentId, BUILD, ARTIFACTS, COMPLETED)).toBeUndefined();
-    expect(await store.failBeforeStart(request.deploymentId, FAILURE, request, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
+    expect(await store.markSuccess(request.deploymentId, BUILD, SUCCESS)).toBeUndefined();
+    expect(await store.failUnseen(request.deploymentId, FAILURE, request, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
     expect(await store.markBuilding(request.deploymentId, BUILD)).toBeUndefined();
     expect(await store.get(request.deploymentId)).toEqual(ended);
   });
 
   test('the end may come before the start was written, and stays', async () => {
     await claim(1000);
-    expect(await store.markSuccess(request.deploymentId, BUILD, ARTIFACTS, COMPLETED)).toMatchObject({ status: 'success', ...BUILD });
+    expect(await store.markSuccess(request.deploymentId, BUILD, SUCCESS)).toMatchObject({ status: 'success', ...BUILD });
     expect(await store.markBuilding(request.deploymentId, BUILD)).toBeUndefined();
   });
 
@@ -116,7 +117,7 @@ describe('status moves only forward', () => {
   });
 
   test('a deployment that has no record is not brought to life by its build', async () => {
-    expect(await store.markSuccess(request.deploymentId, BUILD, ARTIFACTS, COMPLETED)).toBeUndefined();
+    expect(await store.markSuccess(request.deploymentId, BUILD, SUCCESS)).toBeUndefined();
     expect(await store.get(request.deploymentId)).toBeUndefined();
   });
 
@@ -124,14 +125,14 @@ describe('status moves only forward', () => {
     await claim(1000);
     const before = await store.get(request.deploymentId);
     const bad = { ...request, ...other };
-    expect(await store.failBeforeStart(request.deploymentId, FAILURE, bad, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
+    expect(await store.failUnseen(request.deploymentId, FAILURE, bad, { createdAt: CREATED, completedAt: COMPLETED })).toBeUndefined();
     expect(await store.get(request.deploymentId)).toEqual(before);
   });
 
   test('a request that never became a build ends as failed, with what could be read of it', async () => {
-    await store.failBeforeStart(request.deploymentId, FAILURE, { projectId: 'project-1' }, { createdAt: CREATED, completedAt: COMPLETED });
+    await store.failUnseen(request.deploymentId, FAILURE, { projectId: 'project-1' }, { createdAt: CREATED, completedAt: COMPLETED });
     expect(await store.get(request.deploymentId)).toEqual({
-      deploymentId: request.deploymentId, projectId: 'project-1', status: 'failed', createdAt: CREATED, completedAt: COMPLETED, ...FAILURE,
+      deploymentId: request.deploymentId, projectId: 'project-1', status: 'failed', version: 1, createdAt: CREATED, completedAt: COMPLETED, ...FAILURE,
     });
   });
 });

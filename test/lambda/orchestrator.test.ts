@@ -1,199 +1,96 @@
-/** What the orchestrator does when a service does not do its part: no emulator fails on demand. The records are real. */
+/** What the orchestrator does when a service does not do its part: no emulator fails on demand. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CodeBuildClient, StartBuildCommand } from '@aws-sdk/client-codebuild';
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { ChangeMessageVisibilityCommand, SendMessageCommand, SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
-import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
-import type { SQSRecord } from 'aws-lambda';
+import { StartBuildCommand } from '@aws-sdk/client-codebuild';
+import { PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { ChangeMessageVisibilityCommand } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { mockClient } from 'aws-sdk-client-mock';
+import { LAST_RECEIVE, orchestrator, QUEUE_URL, waitForClaim } from './orchestrator-support';
 import { DeploymentStore } from '../../lambda/shared/deployment-store';
-import type { BuildRequest } from '../../src/contract/build-request';
-import type { DeploymentRecord } from '../../src/contract/deployment';
 import { failureMessage } from '../../src/contract/failure-codes';
-import { startDeploymentsTable, TestTable } from '../support/dynamodb';
-import { CONTEXT, REMAINING_SECONDS, setHandlerEnvironment } from '../support/handlers';
+import { advanceClock } from '../support/clock';
+import { answered, BUILD_PROJECT_ARN, buildOf } from '../support/codebuild';
+import { REMAINING_SECONDS } from '../support/handlers';
 import { buildRequest } from '../support/requests';
 
-const LAST_RECEIVE = 3;
-const BUILD = { id: 'builds:1', arn: 'arn:aws:codebuild:eu-central-1:123456789012:build/builds:1', startTime: new Date('2026-11-22T12:01:00.000Z') };
+const pipeline = orchestrator();
+const { codeBuild, sqs, eventBridge } = pipeline;
+const createdAt = () => new Date(pipeline.sentAt).toISOString();
 
-const codeBuild = mockClient(CodeBuildClient);
-const sqs = mockClient(SQSClient);
-const eventBridge = mockClient(EventBridgeClient);
+const error = (name: string) => Object.assign(new Error('unavailable'), { name });
 
-const RETENTION_SECONDS = 14 * 24 * 3600;
-/** When every message here was sent. */
-const SENT_AT = Date.parse('2026-11-22T12:00:00.000Z');
-
-let table: TestTable;
-let handler: typeof import('../../lambda/orchestrator').handler;
-let request: BuildRequest;
-let count = 0;
-
-beforeAll(async () => {
-  table = await startDeploymentsTable();
-  setHandlerEnvironment({ AWS_ENDPOINT_URL_DYNAMODB: table.endpoint }, {
-    deploymentsTable: table.tableName, buildProject: 'builds', buildQueueUrl: 'https://queue', maxReceiveCount: String(LAST_RECEIVE), messageRetentionSeconds: String(RETENTION_SECONDS),
-  });
-  ({ handler } = jest.requireActual<typeof import('../../lambda/orchestrator')>('../../lambda/orchestrator'));
-});
-afterAll(() => table.close());
-
-beforeEach(() => {
-  request = buildRequest({ deploymentId: `deployment-${++count}` });
-  codeBuild.reset();
-  codeBuild.on(StartBuildCommand).resolves({ build: BUILD });
-  sqs.reset();
-  sqs.on(ChangeMessageVisibilityCommand).resolves({});
-  eventBridge.reset();
-  eventBridge.on(PutEventsCommand).resolves({ FailedEntryCount: 0, Entries: [{ EventId: '1' }] });
-});
-afterEach(() => jest.restoreAllMocks());
-
-function message(body: unknown, receives = 1, messageId = 'message-1'): SQSRecord {
-  const attributes = { ApproximateReceiveCount: String(receives), SentTimestamp: '1795348800000', SenderId: 'producer', ApproximateFirstReceiveTimestamp: '1795348800000' };
-  return {
-    messageId, attributes, body: JSON.stringify(body), receiptHandle: `handle of ${messageId}`, messageAttributes: {}, md5OfBody: '', eventSource: 'aws:sqs', eventSourceARN: '', awsRegion: '',
-  };
-}
-
-/** Ids of the messages that stay in the queue. */
-async function receive(...messages: SQSRecord[]): Promise<string[]> {
-  const { batchItemFailures } = await handler({ Records: messages }, CONTEXT);
-  return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
-}
-
-async function record(): Promise<DeploymentRecord | undefined> {
-  const { Item } = await table.client.send(new GetCommand({ TableName: table.tableName, Key: { deploymentId: request.deploymentId } }));
-  return Item as DeploymentRecord | undefined;
-}
-
-/** Seconds until the next delivery, as they were asked for, in order. */
-const visibilities = () => sqs.commandCalls(ChangeMessageVisibilityCommand).map(({ args }) => args[0].input.VisibilityTimeout!);
-
-const announcedStatuses = () => eventBridge.commandCalls(PutEventsCommand)
-  .flatMap(({ args }) => args[0].input.Entries!.map(({ Detail }) => (JSON.parse(Detail!) as DeploymentRecord).status));
-
-const error = (name: string, text = 'CodeBuild\'s own words') => Object.assign(new Error(text), { name });
-
-const NO_CAPACITY = ['ThrottlingException', 'AccountLimitExceededException'];
-const MAY_PASS = ['TimeoutError', 'InternalFailure', 'AccessDeniedException'];
+const MAY_PASS = ['AccessDeniedException', 'OAuthProviderException'];
 const WILL_NOT_PASS = ['InvalidInputException', 'ResourceNotFoundException'];
 
-describe.each([...MAY_PASS, ...WILL_NOT_PASS])('StartBuild fails with %s', (name) => {
-  beforeEach(() => {
-    codeBuild.on(StartBuildCommand).rejects(error(name));
+test('when every service does its part: the build runs, the record and an event say so, the reconciler knows where to look', async () => {
+  const { request } = pipeline;
+  expect(await pipeline.receive(pipeline.message(request))).toEqual([]);
+  const [build] = codeBuild.builds;
+  expect(await pipeline.record()).toEqual({
+    ...request,
+    status: 'building',
+    version: 2,
+    announcedVersion: 2,
+    createdAt: createdAt(),
+    buildId: build.id,
+    buildStartedAt: build.startTime!.toISOString(),
+    logsUrl: expect.stringContaining('https://eu-central-1.console.aws.amazon.com/'),
   });
+  expect(await pipeline.open()).toEqual({
+    deploymentId: request.deploymentId, projectId: request.projectId, createdAt: createdAt(), seenAt: pipeline.sentAt / 1000, buildId: build.id,
+  });
+  expect(await pipeline.places()).toEqual([request.deploymentId]);
+  expect(pipeline.announced.map(({ status, version }) => [status, version])).toEqual([['queued', 1], ['building', 2]]);
+  expect(eventBridge.commandCalls(PutEventsCommand).map(({ args }) => args[0].input.Entries![0].Resources)).toEqual([[BUILD_PROJECT_ARN], [BUILD_PROJECT_ARN]]);
+  expect(codeBuild.listCalls).toBe(0);
+});
 
-  test('on the first receive: the message stays, the claim is given back, the deployment is still queued', async () => {
-    expect(await receive(message(request))).toEqual(['message-1']);
-    expect(await record()).toEqual({ ...request, status: 'queued', createdAt: '2026-11-22T12:00:00.000Z' });
-    expect(announcedStatuses()).toEqual([]);
+describe.each([...MAY_PASS, ...WILL_NOT_PASS])('StartBuild is refused with %s', (name) => {
+  beforeEach(() => codeBuild.failAlways(answered(name)));
+
+  test('on the first receive: the message stays, claim and place are given back, the deployment is still queued', async () => {
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
+    expect(await pipeline.record()).toEqual({ ...pipeline.request, status: 'queued', version: 1, announcedVersion: 1, createdAt: createdAt() });
+    expect(await pipeline.places()).toEqual([]);
+    expect(pipeline.announcedStatuses).toEqual(['queued']);
   });
 
   test('on the last receive: START_FAILED with the error\'s name but not its text, which may hold account and role, and the message goes to the dead-letter queue at once', async () => {
-    expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
-    expect(await record()).toEqual({
-      ...request,
+    expect(await pipeline.receive(pipeline.message(pipeline.request, LAST_RECEIVE))).toEqual(['message-1']);
+    expect(await pipeline.record()).toEqual({
+      ...pipeline.request,
       status: 'failed',
+      version: 2,
+      announcedVersion: 2,
       failureCode: 'START_FAILED',
       failureMessage: `${failureMessage('START_FAILED')} CodeBuild answered ${name}.`,
-      createdAt: '2026-11-22T12:00:00.000Z',
+      createdAt: createdAt(),
       completedAt: expect.any(String),
     });
-    expect(visibilities()).toEqual([1]);
-    expect(announcedStatuses()).toEqual(['failed']);
-  });
-});
-
-describe.each(NO_CAPACITY)('%s: there is no capacity', (name) => {
-  const copies = () => sqs.commandCalls(SendMessageCommand).map(({ args }) => args[0].input);
-  const asReceived = ({ MessageBody, MessageAttributes }: SendMessageCommandInput): SQSRecord => ({
-    ...message({}),
-    body: MessageBody!,
-    messageAttributes: Object.fromEntries(Object.entries(MessageAttributes!).map(([key, { StringValue, DataType }]) => [key, { stringValue: StringValue, dataType: DataType as 'Number' }])),
-  });
-
-  beforeEach(() => {
-    codeBuild.on(StartBuildCommand).rejects(error(name));
-    sqs.on(SendMessageCommand).resolves({ MessageId: 'copy' });
-    jest.spyOn(Date, 'now').mockReturnValue(SENT_AT + 1000);
-  });
-
-  test.each([1, LAST_RECEIVE])('on receive %d: a copy waits, the message is done with, the deployment is still queued and free to be claimed', async (receives) => {
-    const original = message(request, receives);
-    original.attributes.MessageGroupId = request.projectId;
-    expect(await receive(original)).toEqual([]);
-    expect(copies()).toEqual([expect.objectContaining({ QueueUrl: 'https://queue', MessageBody: original.body, MessageGroupId: request.projectId })]);
-    expect(await record()).toEqual({ ...request, status: 'queued', createdAt: '2026-11-22T12:00:00.000Z' });
-    expect([visibilities(), announcedStatuses()]).toEqual([[], []]);
-  });
-
-  test('copies wait longer and longer, and start the build when there is room', async () => {
-    await receive(message(request));
-    await receive(asReceived(copies()[0]));
-    const [first, second] = copies().map(({ DelaySeconds }) => DelaySeconds!);
-    expect([first >= 15, first <= 30, second >= 30, second <= 60]).toEqual([true, true, true, true]);
-
-    codeBuild.on(StartBuildCommand).resolves({ build: BUILD });
-    expect(await receive(asReceived(copies()[1]))).toEqual([]);
-    expect(await record()).toMatchObject({ status: 'building' });
-  });
-
-  test('a request that has waited as long as SQS keeps messages has failed, and goes to the dead-letter queue', async () => {
-    await receive(message(request));
-    jest.spyOn(Date, 'now').mockReturnValue(SENT_AT + RETENTION_SECONDS * 1000);
-    expect(await receive(asReceived(copies()[0]))).toEqual(['message-1']);
-    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
-    // Its remaining receives lead there, instead of being taken for a duplicate that can go.
-    expect(await receive(asReceived(copies()[0]))).toEqual(['message-1']);
-    expect(visibilities()).toEqual([1, 1]);
-    expect(announcedStatuses()).toEqual(['failed']);
-  });
-
-  test('a copy that SQS does not take: the message stays', async () => {
-    sqs.on(SendMessageCommand).rejects(error('ServiceUnavailable'));
-    expect(await receive(message(request))).toEqual(['message-1']);
-    expect(await record()).toMatchObject({ status: 'queued' });
-  });
-
-  test('message and copy both delivered: one build', async () => {
-    await receive(message(request));
-    codeBuild.on(StartBuildCommand).resolves({ build: BUILD });
-    expect(await receive(message(request, 2))).toEqual([]);
-    expect(await receive(asReceived(copies()[0]))).toEqual([]);
-    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(2); // the refused one and the one that started
+    expect(pipeline.visibilities).toEqual([1]);
+    expect(pipeline.announcedStatuses).toEqual(['queued', 'failed']);
+    expect([await pipeline.open(), await pipeline.places()]).toEqual([undefined, []]);
   });
 });
 
 test.each(MAY_PASS)('%s: the next try waits about a minute, and the one after it longer', async (name) => {
-  codeBuild.on(StartBuildCommand).rejects(error(name));
-  await receive(message(request));
-  await receive(message(request, 2));
-  const [first, second] = visibilities();
+  codeBuild.failAlways(answered(name));
+  await pipeline.receive(pipeline.message(pipeline.request));
+  await pipeline.receive(pipeline.message(pipeline.request, 2));
+  const [first, second] = pipeline.visibilities;
   expect([first >= 30, first <= 60, second >= 60, second <= 120]).toEqual([true, true, true, true]);
 });
 
 test.each(WILL_NOT_PASS)('%s: waiting would only delay the news', async (name) => {
-  codeBuild.on(StartBuildCommand).rejects(error(name));
-  await receive(message(request));
-  expect(visibilities()).toEqual([1]);
+  codeBuild.failAlways(answered(name));
+  await pipeline.receive(pipeline.message(pipeline.request));
+  expect(pipeline.visibilities).toEqual([1]);
 });
 
 test('the visibility is changed of the message that failed', async () => {
-  codeBuild.on(StartBuildCommand).rejects(error('InternalFailure'));
-  await receive(message(request));
-  expect(sqs.commandCalls(ChangeMessageVisibilityCommand)[0].args[0].input).toMatchObject({ QueueUrl: 'https://queue', ReceiptHandle: 'handle of message-1' });
-});
-
-test('a start that timed out and may have started a build is tried again with the same token, which gives the same build', async () => {
-  codeBuild.on(StartBuildCommand).rejectsOnce(error('TimeoutError')).resolves({ build: BUILD });
-  expect(await receive(message(request))).toEqual(['message-1']);
-  expect(await receive(message(request, 2))).toEqual([]);
-  const tokens = codeBuild.commandCalls(StartBuildCommand).map(({ args }) => args[0].input.idempotencyToken);
-  expect(tokens).toEqual([request.deploymentId, request.deploymentId]);
-  expect(await record()).toMatchObject({ status: 'building', buildId: BUILD.id, buildStartedAt: BUILD.startTime.toISOString() });
-  expect(announcedStatuses()).toEqual(['building']);
+  codeBuild.failAlways(answered('AccessDeniedException'));
+  await pipeline.receive(pipeline.message(pipeline.request));
+  expect(sqs.commandCalls(ChangeMessageVisibilityCommand)[0].args[0].input).toMatchObject({ QueueUrl: QUEUE_URL, ReceiptHandle: 'handle of message-1' });
 });
 
 describe('DynamoDB', () => {
@@ -201,60 +98,68 @@ describe('DynamoDB', () => {
     const dynamoDb = mockClient(DynamoDBDocumentClient);
     try {
       dynamoDb.rejects(error('InternalServerError'));
-      expect(await receive(message(request))).toEqual(['message-1']);
+      expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
     } finally {
       dynamoDb.restore();
     }
-    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(0);
-    expect(visibilities()).toEqual([REMAINING_SECONDS + 1]);
-    expect(await receive(message(request, 2))).toEqual([]);
-    expect(await record()).toMatchObject({ status: 'building' });
+    expect(codeBuild.startCalls).toBe(0);
+    expect(pipeline.visibilities).toEqual([REMAINING_SECONDS + 1]);
+    expect(await pipeline.receive(pipeline.message(pipeline.request, 2))).toEqual([]);
+    expect(await pipeline.status()).toBe('building');
   });
 
   test('unavailable while an invalid request is refused: it is refused at its next receive', async () => {
-    const invalid = message({ ...request, branch: '..' });
-    jest.spyOn(DeploymentStore.prototype, 'failBeforeStart').mockRejectedValueOnce(error('InternalServerError'));
-    expect(await receive(invalid)).toEqual(['message-1']);
-    expect(await record()).toBeUndefined();
-    expect(await receive(invalid)).toEqual(['message-1']);
-    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'INVALID_REQUEST' });
+    const invalid = pipeline.message({ ...pipeline.request, branch: '..' });
+    jest.spyOn(DeploymentStore.prototype, 'failUnseen').mockRejectedValueOnce(error('InternalServerError'));
+    expect(await pipeline.receive(invalid)).toEqual(['message-1']);
+    expect(await pipeline.record()).toBeUndefined();
+    expect(await pipeline.receive(invalid)).toEqual(['message-1']);
+    expect(await pipeline.record()).toMatchObject({ status: 'failed', failureCode: 'INVALID_REQUEST' });
   });
 
-  test('unavailable after the start: the message stays; the claim holds until this invocation is over, then the token finds the build', async () => {
+  test('unavailable after the start: the message stays; a copy looks when this invocation is over, and the build is found', async () => {
     jest.spyOn(DeploymentStore.prototype, 'markBuilding').mockRejectedValueOnce(error('InternalServerError'));
-    const now = jest.spyOn(Date, 'now');
-    const start = Date.now();
-    expect(await receive(message(request))).toEqual(['message-1']);
-    expect(await record()).toMatchObject({ status: 'queued', claimExpiresAt: expect.any(Number) });
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
+    expect(await pipeline.record()).toMatchObject({ status: 'queued', claimExpiresAt: pipeline.sentAt / 1000 + REMAINING_SECONDS });
+    expect(pipeline.visibilities).toEqual([REMAINING_SECONDS + 1]);
 
-    expect(await receive(message(request, 2))).toEqual(['message-1']);
-    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(1);
-    expect(visibilities()[1]).toBeGreaterThanOrEqual(REMAINING_SECONDS - 5);
+    // Delivered too early, all the same.
+    expect(await pipeline.receive(pipeline.message(pipeline.request, 2))).toEqual([]);
+    expect(pipeline.copies).toEqual([expect.objectContaining({ DelaySeconds: REMAINING_SECONDS + 1 })]);
 
-    now.mockReturnValue(start + (REMAINING_SECONDS + 2) * 1000);
-    expect(await receive(message(request, 3))).toEqual([]);
-    expect(new Set(codeBuild.commandCalls(StartBuildCommand).map(({ args }) => args[0].input.idempotencyToken))).toEqual(new Set([request.deploymentId]));
-    expect(await record()).toMatchObject({ status: 'building', buildId: BUILD.id });
+    waitForClaim();
+    expect(await pipeline.receive(pipeline.delivered(pipeline.copies[0]))).toEqual([]);
+    expect(codeBuild.startCalls).toBe(1);
+    expect(await pipeline.record()).toMatchObject({ status: 'building', buildId: codeBuild.builds[0].id });
   });
 
-  test('unavailable when the claim is to be given back: the message stays all the same', async () => {
-    codeBuild.on(StartBuildCommand).rejects(error('ThrottlingException'));
+  test('unavailable when the claim is to be given back: the message stays, and may start the build when the claim has expired', async () => {
+    codeBuild.failAlways(answered('ThrottlingException'));
     jest.spyOn(DeploymentStore.prototype, 'releaseClaim').mockRejectedValueOnce(error('InternalServerError'));
-    expect(await receive(message(request))).toEqual(['message-1']);
-    expect(visibilities()).toHaveLength(1);
-    expect(await record()).toMatchObject({ status: 'queued', claimExpiresAt: expect.any(Number) });
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
+    expect(pipeline.visibilities).toHaveLength(1);
+    expect(await pipeline.record()).toMatchObject({ status: 'queued', claimExpiresAt: expect.any(Number) });
+
+    codeBuild.failAlways(undefined);
+    waitForClaim();
+    expect(await pipeline.receive(pipeline.message(pipeline.request, 2))).toEqual([]);
+    expect(await pipeline.status()).toBe('building');
+    // The copy that was put back comes too late.
+    advanceClock(10);
+    expect(await pipeline.receive(pipeline.delivered(pipeline.copies[0]))).toEqual([]);
+    expect(codeBuild.builds).toHaveLength(1);
   });
 });
 
 test('ChangeMessageVisibility fails: the message stays, the queue\'s own timeout decides when it comes back', async () => {
-  codeBuild.on(StartBuildCommand).rejects(error('InternalFailure'));
+  codeBuild.failAlways(answered('AccessDeniedException'));
   sqs.on(ChangeMessageVisibilityCommand).rejects(error('InternalError'));
-  expect(await receive(message(request))).toEqual(['message-1']);
-  expect(await record()).toMatchObject({ status: 'queued' });
-  expect(await record()).not.toHaveProperty('claimExpiresAt');
+  expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
+  expect(await pipeline.record()).toMatchObject({ status: 'queued' });
+  expect(await pipeline.record()).not.toHaveProperty('claimExpiresAt');
 
-  expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
-  expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
+  expect(await pipeline.receive(pipeline.message(pipeline.request, LAST_RECEIVE))).toEqual(['message-1']);
+  expect(await pipeline.record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
 });
 
 describe.each([
@@ -266,45 +171,94 @@ describe.each([
   });
 
   test('the build stays started and the message is done: a second build would be worse than a lost event', async () => {
-    expect(await receive(message(request))).toEqual([]);
-    expect(await record()).toMatchObject({ status: 'building', buildId: BUILD.id });
-    expect(visibilities()).toEqual([]);
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual([]);
+    expect(await pipeline.record()).toMatchObject({ status: 'building', buildId: codeBuild.builds[0].id });
+    expect(await pipeline.record()).not.toHaveProperty('announcedVersion');
+    expect(pipeline.visibilities).toEqual([]);
   });
 
-  test('a deployment that failed stays failed', async () => {
-    codeBuild.on(StartBuildCommand).rejects(error('InternalFailure'));
-    expect(await receive(message(request, LAST_RECEIVE))).toEqual(['message-1']);
-    expect(await record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED' });
+  test('a deployment that failed stays failed, and among the open ones, so that the reconciler sends the event', async () => {
+    codeBuild.failAlways(answered('AccessDeniedException'));
+    expect(await pipeline.receive(pipeline.message(pipeline.request, LAST_RECEIVE))).toEqual(['message-1']);
+    expect(await pipeline.record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED', version: 2 });
+    expect(await pipeline.open()).toMatchObject({ deploymentId: pipeline.request.deploymentId });
   });
 });
 
 describe('a batch', () => {
   test('only what failed stays in the queue', async () => {
-    const [good, unlucky] = ['good', 'unlucky'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
-    codeBuild.on(StartBuildCommand, { idempotencyToken: unlucky.deploymentId }).rejects(error('InternalFailure'));
-    expect((await receive(message(good, 1, 'good'), message({}, 1, 'invalid'), message(unlucky, 1, 'unlucky'))).sort()).toEqual(['invalid', 'unlucky']);
+    const [good, unlucky] = ['good', 'unlucky'].map((name) => pipeline.another(name, { branch: name }));
+    codeBuild.mock.on(StartBuildCommand, { idempotencyToken: unlucky.deploymentId }).rejects(answered('AccessDeniedException'));
+    expect((await pipeline.receive(pipeline.message(good, 1, 'good'), pipeline.message({}, 1, 'invalid'), pipeline.message(unlucky, 1, 'unlucky'))).sort()).toEqual(['invalid', 'unlucky']);
+    expect(await pipeline.status(good)).toBe('building');
   });
 
   test('is handled one message after the other: the log lines in between carry the id of the message in hand', async () => {
     let [running, most] = [0, 0];
-    codeBuild.on(StartBuildCommand).callsFake(async () => {
+    codeBuild.mock.on(StartBuildCommand).callsFake(async ({ idempotencyToken }) => {
       most = Math.max(most, ++running);
       await sleep(20);
       running -= 1;
-      return { build: BUILD };
+      return { build: buildOf(idempotencyToken) };
     });
-    const requests = ['a', 'b', 'c'].map((name) => buildRequest({ deploymentId: `${request.deploymentId}-${name}` }));
-    expect(await receive(...requests.map((each) => message(each, 1, each.deploymentId)))).toEqual([]);
-    expect([codeBuild.commandCalls(StartBuildCommand).length, most]).toEqual([3, 1]);
+    const requests = ['a', 'b', 'c'].map((name) => pipeline.another(name, { branch: name }));
+    expect(await pipeline.receive(...requests.map((each) => pipeline.message(each, 1, each.deploymentId)))).toEqual([]);
+    expect([codeBuild.startCalls, most]).toEqual([3, 1]);
   });
 
   test('that failed as a whole is an answer, not an error of the function', async () => {
-    expect(await receive(message({}, 1, 'one'), message('text', 1, 'two'))).toEqual(['one', 'two']);
+    expect(await pipeline.receive(pipeline.message({}, 1, 'one'), pipeline.message('text', 1, 'two'))).toEqual(['one', 'two']);
   });
 
   test('with the same request twice starts one build', async () => {
-    await receive(message(request, 1, 'one'), message(request, 1, 'two'));
-    expect(codeBuild.commandCalls(StartBuildCommand)).toHaveLength(1);
-    expect(await record()).toMatchObject({ status: 'building' });
+    await pipeline.receive(pipeline.message(pipeline.request, 1, 'one'), pipeline.message(pipeline.request, 1, 'two'));
+    expect(codeBuild.startCalls).toBe(1);
+    expect(await pipeline.status()).toBe('building');
   });
+});
+
+describe('a message whose deployment is not its own to start', () => {
+  test.each(['building', 'success', 'superseded'] as const)('is done with when that is %s; what its event should have said is said', async (status) => {
+    await pipeline.produce(pipeline.request, 60, { status, buildId: 'builds:1', version: 2, announcedVersion: 1 });
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual([]);
+    expect(codeBuild.startCalls).toBe(0);
+    expect(pipeline.announcedStatuses).toEqual([status]);
+    await pipeline.receive(pipeline.message(pipeline.request));
+    expect(pipeline.announcedStatuses).toEqual([status]);
+  });
+
+  test('is done with when its build failed', async () => {
+    await pipeline.produce(pipeline.request, 60, { status: 'failed', buildId: 'builds:1', failureCode: 'BUILD_FAILED', completedAt: new Date(pipeline.sentAt - 1).toISOString() });
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual([]);
+    expect(await pipeline.status()).toBe('failed');
+  });
+
+  test.each([{ projectId: 'somebody-else' }, { commitSha: 'f'.repeat(40) }])('goes to the dead-letter queue when the id belongs to another (%j), which is left alone', async (other) => {
+    await pipeline.produce({ ...pipeline.request, ...other }, 60);
+    const before = await pipeline.record();
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
+    expect(await pipeline.record()).toEqual(before);
+    expect(pipeline.visibilities).toEqual([1]);
+  });
+
+  test('stays when the record has a status that nobody knows', async () => {
+    await pipeline.produce(pipeline.request, 60, { status: 'QUEUED' as never });
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual(['message-1']);
+    expect(codeBuild.startCalls).toBe(0);
+  });
+
+  test('a record that is deleted while the build starts: nobody wants the build, it is stopped', async () => {
+    const startBuild = jest.spyOn(DeploymentStore.prototype, 'markBuilding').mockResolvedValueOnce(undefined);
+    jest.spyOn(DeploymentStore.prototype, 'get').mockResolvedValueOnce(undefined);
+    expect(await pipeline.receive(pipeline.message(pipeline.request))).toEqual([]);
+    expect(startBuild).toHaveBeenCalledTimes(1);
+    expect(codeBuild.stopped).toEqual([codeBuild.builds[0].id]);
+  });
+});
+
+test('an invalid request does not end the deployment of a good one under the same id', async () => {
+  await pipeline.receive(pipeline.message(pipeline.request));
+  expect(await pipeline.receive(pipeline.message({ ...pipeline.request, branch: '..' }, 1, 'invalid'))).toEqual(['invalid']);
+  expect(await pipeline.status()).toBe('building');
+  expect(await pipeline.receive(pipeline.message({ ...buildRequest(), deploymentId: undefined }, 1, 'nameless'))).toEqual(['nameless']);
 });

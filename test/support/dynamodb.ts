@@ -1,19 +1,34 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import dynalite from 'dynalite';
+import { DEPLOYMENTS_PARTITION_KEY, DeploymentRecord } from '../../src/contract/deployment';
+import { STATE_KINDS, STATE_TABLE } from '../../src/contract/state-table';
 
-export interface TestTable {
+type Kind = (typeof STATE_KINDS)[keyof typeof STATE_KINDS];
+
+/** The deployments table, as a user would create it, and the pipeline's own. */
+export interface TestTables {
   readonly client: DynamoDBDocumentClient;
   readonly tableName: string;
+  readonly stateTableName: string;
   readonly endpoint: string;
+  putRecord(record: Record<string, unknown>): Promise<void>;
+  record(deploymentId: string): Promise<DeploymentRecord | undefined>;
+  putState(kind: Kind, id: string, item: Record<string, unknown>): Promise<void>;
+  /** Without its key. */
+  state(kind: Kind, id: string): Promise<Record<string, unknown> | undefined>;
+  /** Ids of all items of one kind. */
+  stateIds(kind: Kind): Promise<string[]>;
   close(): Promise<void>;
 }
 
-/** A deployments table in memory, as a user would create it. */
-export async function startDeploymentsTable(): Promise<TestTable> {
+const { partitionKey, sortKey } = STATE_TABLE;
+
+/** In memory. */
+export async function startTables(): Promise<TestTables> {
   const server: Server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -24,20 +39,51 @@ export async function startDeploymentsTable(): Promise<TestTable> {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
   const tableName = 'deployments';
-  await plain.send(new CreateTableCommand({
-    TableName: tableName,
-    AttributeDefinitions: [{ AttributeName: 'deploymentId', AttributeType: 'S' }],
-    KeySchema: [{ AttributeName: 'deploymentId', KeyType: 'HASH' }],
-    BillingMode: 'PAY_PER_REQUEST',
-  }));
+  const stateTableName = 'state';
+  await plain.send(new CreateTableCommand(table(tableName, DEPLOYMENTS_PARTITION_KEY)));
+  await plain.send(new CreateTableCommand(table(stateTableName, partitionKey, sortKey)));
+  const client = DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } });
   return {
-    client: DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } }),
+    client,
     tableName,
+    stateTableName,
     endpoint,
+    async putRecord(record) {
+      await client.send(new PutCommand({ TableName: tableName, Item: record }));
+    },
+    async record(deploymentId) {
+      return (await client.send(new GetCommand({ TableName: tableName, Key: { [DEPLOYMENTS_PARTITION_KEY]: deploymentId } }))).Item as DeploymentRecord | undefined;
+    },
+    async putState(kind, id, item) {
+      await client.send(new PutCommand({ TableName: stateTableName, Item: { [partitionKey]: kind, [sortKey]: id, ...item } }));
+    },
+    async state(kind, id) {
+      const { Item } = await client.send(new GetCommand({ TableName: stateTableName, Key: { [partitionKey]: kind, [sortKey]: id } }));
+      if (!Item) return undefined;
+      const { [partitionKey]: _kind, [sortKey]: _id, ...item } = Item;
+      return item;
+    },
+    async stateIds(kind) {
+      const { Items = [] } = await client.send(new QueryCommand({
+        TableName: stateTableName, KeyConditionExpression: '#kind = :kind', ExpressionAttributeNames: { '#kind': partitionKey }, ExpressionAttributeValues: { ':kind': kind },
+      }));
+      return Items.map((item) => item[sortKey] as string);
+    },
     close: async () => {
       plain.destroy();
+      const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();
+      await closed;
     },
+  };
+}
+
+function table(name: string, partition: string, sort?: string): CreateTableCommandInput {
+  return {
+    TableName: name,
+    AttributeDefinitions: [partition, sort].flatMap((key) => (key ? [{ AttributeName: key, AttributeType: 'S' as const }] : [])),
+    KeySchema: [{ AttributeName: partition, KeyType: 'HASH' }, ...(sort ? [{ AttributeName: sort, KeyType: 'RANGE' as const }] : [])],
+    BillingMode: 'PAY_PER_REQUEST',
   };
 }
