@@ -33,18 +33,18 @@ test('the manifest is kept for last: where it lies, everything else lies', () =>
 
 test.each(['lambda.zip', 'open-next.output.json', 'manifest.json'])('%s must be there', (missing) => {
   const staged = COMPLETE.filter(({ name }) => name !== `artifacts/${missing}`);
-  expect(planPromotion(staged, 'project-1', COMMIT_SHA)).toEqual({ acceptable: false, problem: `${missing} missing` });
+  expect(planPromotion(staged, 'project-1', COMMIT_SHA)).toEqual({ acceptable: false, failureCode: 'ARTIFACTS_MISSING', problem: `${missing} missing` });
 });
 
 test('a build that stored nothing is not a success', () => {
-  expect(planPromotion([], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
+  expect(planPromotion([], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false, failureCode: 'ARTIFACTS_MISSING' });
 });
 
 test.each([
   'other.txt', 'artifacts/other.txt', 'artifacts/functions/x.sh', 'artifacts/functions/../lambda.zip', 'artifacts/functions/a/b.zip', 'artifacts/', 'static/', 'static', '',
   'static/../../x', 'static/a/./b', 'static//b', 'static/a\u0000b', 'static/a\nb', 'static/a\\b', 'cache/x', 'staging/x', `static/${'k'.repeat(1000)}`,
 ])('%j is not accepted, nor anything beside it', (name) => {
-  expect(plan(name)).toMatchObject({ acceptable: false });
+  expect(plan(name)).toMatchObject({ acceptable: false, failureCode: 'ARTIFACTS_INVALID' });
 });
 
 test('what is copied is what was checked', () => {
@@ -56,7 +56,7 @@ test('what is copied is what was checked', () => {
 
 test('an archived object, which nobody could copy, is not accepted', () => {
   expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'GLACIER' }], 'project-1', COMMIT_SHA))
-    .toEqual({ acceptable: false, problem: '"static/x" has the storage class GLACIER' });
+    .toEqual({ acceptable: false, failureCode: 'ARTIFACTS_INVALID', problem: '"static/x" has the storage class GLACIER' });
   expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'STANDARD' }], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: true });
 });
 
