@@ -43,6 +43,8 @@ export class DeploymentStart {
         if (newer) await superseding.supersede(record.deploymentId, newer);
         return this.started(record, build);
       }
+      // What is known to have no build holds no place either, however this attempt ends.
+      await projects.release(record.projectId, record.deploymentId);
     }
     const supersededBy = newer ?? record.supersededBy;
     if (supersededBy) return this.supersede(record, supersededBy, claim);
