@@ -33,7 +33,7 @@ export class Finalizer {
   public tables!: TestTables;
   public s3!: S3Client;
   /** Asked before each call of S3; throws to refuse it. */
-  public onS3Call: (call: ApiCall) => void | Promise<void> = () => undefined;
+  public onS3Call?: (call: ApiCall) => void | Promise<void>;
   /** Of this test's deployment and of its project. */
   public id = '';
   private s3Service!: S3Service;
@@ -43,7 +43,7 @@ export class Finalizer {
   public async load(variables: Partial<Record<keyof typeof HANDLER_ENV, string>>): Promise<void> {
     this.tables = await startTables();
     this.directory = await mkdtemp(path.join(tmpdir(), 'finalizer-'));
-    this.s3Service = await startS3({ directory: this.directory, onCall: (call) => this.onS3Call(call) });
+    this.s3Service = await startS3({ directory: this.directory, onCall: (call) => this.onS3Call?.(call) });
     const { endpoint } = this.s3Service;
     await this.s3Service.createBucket(BUCKET);
     this.s3 = new S3Client({ endpoint, forcePathStyle: true, region: 'eu-central-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
@@ -69,7 +69,7 @@ export class Finalizer {
   /** A deployment whose build has succeeded and stored all it should. */
   public async begin(): Promise<void> {
     this.id = `deployment-${++count}`;
-    this.onS3Call = () => undefined;
+    this.onS3Call = undefined;
     this.eventBridge.reset();
     this.eventBridge.on(PutEventsCommand).resolves({ FailedEntryCount: 0, Entries: [{ EventId: '1' }] });
     this.sqs.reset();

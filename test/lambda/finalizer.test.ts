@@ -56,7 +56,7 @@ describe('S3 fails', () => {
     expect(await pipeline.staged()).toBe(STAGED.length);
     expect(pipeline.announced).toEqual([]);
 
-    pipeline.onS3Call = () => undefined;
+    pipeline.onS3Call = undefined;
     await pipeline.deliver();
     await pipeline.expectSuccess();
     expect(pipeline.announced).toHaveLength(1);
@@ -68,7 +68,7 @@ describe('S3 fails', () => {
     expect(await pipeline.record()).toEqual(pipeline.recordBefore());
     expect(await pipeline.promoted()).toHaveLength(STAGED.length - 1);
 
-    pipeline.onS3Call = () => undefined;
+    pipeline.onS3Call = undefined;
     await pipeline.deliver();
     await pipeline.expectSuccess();
   });
@@ -76,7 +76,7 @@ describe('S3 fails', () => {
   test('at the list: an empty answer and a refused one are not the same', async () => {
     refuse('s3:ListBucket');
     await expect(pipeline.deliver()).rejects.toThrow();
-    pipeline.onS3Call = () => undefined;
+    pipeline.onS3Call = undefined;
     await pipeline.expectUntouched();
   });
 
@@ -86,7 +86,7 @@ describe('S3 fails', () => {
     expect(await pipeline.record()).toMatchObject({ status: 'success' });
     expect(await pipeline.staged()).toBe(STAGED.length);
 
-    pipeline.onS3Call = () => undefined;
+    pipeline.onS3Call = undefined;
     await pipeline.deliver();
     await pipeline.expectSuccess();
   });

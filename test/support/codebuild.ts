@@ -1,5 +1,6 @@
 import {
-  BatchGetBuildsCommand, Build, CodeBuildClient, CodeBuildServiceException, EnvironmentVariable, ListBuildsForProjectCommand, StartBuildCommand, StopBuildCommand,
+  BatchGetBuildsCommand, Build, CodeBuildClient, CodeBuildServiceException, EnvironmentVariable, ListBuildsForProjectCommand, StartBuildCommand,
+  StopBuildCommand,
 } from '@aws-sdk/client-codebuild';
 import { mockClient } from 'aws-sdk-client-mock';
 import { BUILD_ENV } from '../../src/contract/environment';

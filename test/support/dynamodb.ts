@@ -65,7 +65,10 @@ export async function startTables(): Promise<TestTables> {
     },
     async stateIds(kind) {
       const { Items = [] } = await client.send(new QueryCommand({
-        TableName: stateTableName, KeyConditionExpression: '#kind = :kind', ExpressionAttributeNames: { '#kind': partitionKey }, ExpressionAttributeValues: { ':kind': kind },
+        TableName: stateTableName,
+        KeyConditionExpression: '#kind = :kind',
+        ExpressionAttributeNames: { '#kind': partitionKey },
+        ExpressionAttributeValues: { ':kind': kind },
       }));
       return Items.map((item) => item[sortKey] as string);
     },
