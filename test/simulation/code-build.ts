@@ -75,7 +75,7 @@ const TOKEN_VALID_MS = 5 * 60_000;
 const PAGE_SIZE = 100;
 const PHASES = ['SUBMITTED', 'QUEUED', 'PROVISIONING', 'DOWNLOAD_SOURCE', 'INSTALL', 'PRE_BUILD', 'BUILD', 'POST_BUILD', 'UPLOAD_ARTIFACTS', 'FINALIZING', 'COMPLETED'];
 /** A build gives up its place in CodeBuild's own queue after this time. */
-const QUEUED_TIMEOUT_MS = 8 * 3_600_000;
+const QUEUED_TIMEOUT_MS = 3_600_000;
 
 export class CodeBuild {
   /** Oldest first. */
@@ -259,9 +259,9 @@ function describe(build: SimulatedBuild): Record<string, unknown> {
   };
 }
 
-function phasesOf({ status, phase, plan }: SimulatedBuild): object[] {
+function phasesOf({ status, phase, plan, startedAt }: SimulatedBuild): object[] {
   const last = PHASES.indexOf(phase);
-  const before = PHASES.slice(0, last).map((phaseType) => ({ phaseType, phaseStatus: 'SUCCEEDED' }));
+  const before = PHASES.slice(0, last).map((phaseType) => ({ phaseType, phaseStatus: 'SUCCEEDED', endTime: startedAt! / 1000 }));
   if (status === 'IN_PROGRESS') return [...before, { phaseType: phase }];
   if (status === 'SUCCEEDED') return PHASES.slice(0, -1).map((phaseType) => ({ phaseType, phaseStatus: 'SUCCEEDED' })).concat({ phaseType: 'COMPLETED', phaseStatus: 'SUCCEEDED' });
   const message = plan.exitCode === undefined ? '' : `Error while executing command: bash. Reason: exit status ${plan.exitCode}`;

@@ -10,6 +10,8 @@ export interface AwsCall {
   readonly invocation: number;
   /** Which call of the invocation, from 0. */
   readonly index: number;
+  /** When it was made, in milliseconds since 1970. */
+  readonly at: number;
   readonly service: AwsService;
   /** As in the API: `UpdateItem`. */
   readonly operation: string;

@@ -5,7 +5,10 @@ import type { Random } from './random';
 import type { Appointment, Timeline } from './timeline';
 
 /** How an invocation ended: with what the handler returned, or without (it threw, crashed, or ran out of time). */
-export type Outcome = { readonly returned: unknown } | { readonly failed: string };
+export type Outcome =
+  | { readonly returned: unknown }
+  /** `died`: its execution environment is gone as well. */
+  | { readonly failed: string; readonly died?: true };
 
 export interface InvocationContext {
   readonly timeline: Timeline;
@@ -32,17 +35,17 @@ export class Invocation implements Host {
 
   constructor(
     readonly handler: HandlerName, readonly number: number, timeoutSeconds: number,
-    private readonly context: InvocationContext, private readonly onEnd: (outcome: Outcome) => void,
+    private readonly requestId: string, private readonly context: InvocationContext, private readonly onEnd: (outcome: Outcome) => void,
   ) {
     this.deadline = context.timeline.now + 1000 * timeoutSeconds;
   }
 
   begin(environment: ExecutionEnvironment, event: unknown): void {
-    const { timeline, random } = this.context;
-    this.timeout = timeline.after(this.deadline - timeline.now, () => this.end({ failed: 'timed out' }));
+    const { timeline } = this.context;
+    this.timeout = timeline.after(this.deadline - timeline.now, () => this.end({ failed: 'timed out', died: true }));
     environment.invoke(this, event, {
       functionName: this.handler,
-      awsRequestId: random.uuid(),
+      awsRequestId: this.requestId,
       memoryLimitInMB: '256',
       getRemainingTimeInMillis: () => Math.max(0, this.deadline - timeline.now),
     }).then((returned) => this.end({ returned }), (error: unknown) => this.end({ failed: String(error) }));
@@ -69,7 +72,7 @@ export class Invocation implements Host {
   request(request: HttpRequest, answer: (answer: HttpAnswer) => void, fail: (code: string) => void): void {
     if (this.ended) return;
     const { faultOf, latency, onFault, random, serve, timeline } = this.context;
-    const call: AwsCall = { handler: this.handler, invocation: this.number, index: this.calls, ...nameOf(request) };
+    const call: AwsCall = { handler: this.handler, invocation: this.number, index: this.calls, at: timeline.now, ...nameOf(request) };
     this.calls += 1;
     const fault = faultOf(call);
     if (fault) onFault(call, fault);
@@ -81,8 +84,8 @@ export class Invocation implements Host {
     const arrive = (then: (reply: HttpAnswer) => void, extra = 0) => timeline.after(latency() + extra, async () => then(await serve(call, request)));
     switch (fault) {
       case undefined: return void arrive(back);
-      case 'crash before': return this.end({ failed: 'crashed' });
-      case 'crash after': return void arrive(() => this.end({ failed: 'crashed' }));
+      case 'crash before': return this.end({ failed: 'crashed', died: true });
+      case 'crash after': return void arrive(() => this.end({ failed: 'crashed', died: true }));
       case 'timeout before': return undefined;
       case 'timeout after': return void arrive(() => undefined);
       case 'timeout late': return void arrive(() => undefined, random.between(0, LATE_MS));

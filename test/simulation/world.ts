@@ -1,11 +1,11 @@
 /** One scenario: queues, a bucket, a CodeBuild, and the handlers that live between them. */
 import { BUILD_PROJECT, BUILD_PROJECT_ARN, CodeBuild, type BuildEvent, type BuildPlan } from './code-build';
-import type { HttpAnswer, HttpRequest } from './execution-environment';
+import type { ExecutionEnvironment, HttpAnswer, HttpRequest } from './execution-environment';
 import type { AwsCall, EventFault, Faults, HandlerName } from './faults';
 import { Invocation, type InvocationContext, type Outcome } from './invocation';
 import { Random } from './random';
 import { answerAwsJson, Bucket, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Item, type Tables } from './services';
-import type { EnvironmentPool } from './simulation';
+import type { EnvironmentKey, EnvironmentPool } from './simulation';
 import { Timeline, type Appointment } from './timeline';
 import { systemAttributes } from '../../local/services/sqs/actions';
 import { md5, md5OfAttributes } from '../../local/services/sqs/message-attributes';
@@ -62,6 +62,14 @@ interface Shared {
   readonly tables: Tables;
   readonly directory: string;
   readonly pool: EnvironmentPool;
+  readonly onClose: (now: number) => void;
+}
+
+interface Environment {
+  readonly key: EnvironmentKey;
+  readonly environment: ExecutionEnvironment;
+  isFree: boolean;
+  faults: number;
 }
 
 const TIMEOUT_SECONDS: Readonly<Record<HandlerName, number>> = { orchestrator: 60, finalizer: 900, reconciler: 270 };
@@ -72,10 +80,8 @@ const ASYNC_RETRY_MS = [60_000, 120_000];
 /** A copy of a message, an event that is late: within this time. */
 const LONGEST_DELAY_MS = 40 * 60_000;
 
-export const EPOCH = Date.UTC(2026, 0, 1);
-
 export class World {
-  readonly timeline = new Timeline(EPOCH);
+  readonly timeline: Timeline;
   readonly random: Random;
   readonly codeBuild: CodeBuild;
   readonly queue: Queue;
@@ -105,8 +111,12 @@ export class World {
   private quietTicks = 0;
   private changes = 0;
   private poll?: Appointment;
+  /** Taken from the pool, in the order in which this world first needed them. */
+  private readonly environments: Environment[] = [];
 
-  constructor(private readonly options: WorldOptions, private readonly shared: Shared) {
+  /** `start`: milliseconds since 1970. */
+  constructor(private readonly options: WorldOptions, readonly start: number, private readonly shared: Shared) {
+    this.timeline = new Timeline(start);
     const { seed, faults = {}, latency = usualLatency } = options;
     const { maxReceiveCount = 3, messageRetentionSeconds = 14 * 86_400, visibilityTimeoutSeconds = 1800, reconcileEverySeconds = 300 } = options;
     this.random = new Random(seed);
@@ -122,7 +132,7 @@ export class World {
       { concurrentBuilds: options.concurrentBuilds, queuedBuilds: options.queuedBuilds ?? 0, plan: options.plan, onEvent: (event) => this.onBuildEvent(event) },
       this.timeline, this.random, this.bucket,
     );
-    this.variables = this.environments(maxReceiveCount, messageRetentionSeconds, visibilityTimeoutSeconds);
+    this.variables = this.variablesOf(maxReceiveCount, messageRetentionSeconds, visibilityTimeoutSeconds);
     this.context = {
       timeline: this.timeline,
       random: this.random,
@@ -189,9 +199,11 @@ export class World {
 
   async close(): Promise<void> {
     await this.shared.tables.clear();
+    this.environments.forEach(({ key, environment, faults }) => this.shared.pool.give(key, environment, faults));
+    this.shared.onClose(this.timeline.now);
   }
 
-  private environments(maxReceiveCount: number, retentionSeconds: number, visibilitySeconds: number): Record<HandlerName, Record<string, string>> {
+  private variablesOf(maxReceiveCount: number, retentionSeconds: number, visibilitySeconds: number): Record<HandlerName, Record<string, string>> {
     const { maxConcurrentBuildsPerProject, stopSupersededBuilds } = this.options;
     const shared: Record<string, string> = {
       [HANDLER_ENV.deploymentsTable]: DEPLOYMENTS_TABLE,
@@ -217,28 +229,36 @@ export class World {
     };
   }
 
-  private invoke(handler: HandlerName, event: unknown, onEnd: (outcome: Outcome) => void): void {
+  private invoke(handler: HandlerName, event: unknown, onEnd: (outcome: Outcome) => void, requestId = this.random.uuid()): void {
     const number = this.invocations[handler];
     this.invocations[handler] += 1;
     this.running += 1;
-    const file = this.options.handlers?.[handler];
-    const environment = this.shared.pool.take(handler, this.variables[handler], file);
-    let faults = 0;
+    const environment = this.environmentFor(handler);
+    environment.isFree = false;
     const context: InvocationContext = {
       ...this.context,
       onFault: (call, fault) => {
-        faults += 1;
+        environment.faults += 1;
         this.context.onFault(call, fault);
       },
     };
-    const invocation = new Invocation(handler, number, TIMEOUT_SECONDS[handler], context, (outcome) => {
+    const invocation = new Invocation(handler, number, TIMEOUT_SECONDS[handler], requestId, context, (outcome) => {
       this.running -= 1;
-      this.shared.pool.give(handler, this.variables[handler], environment, faults, file);
+      environment.isFree = !('died' in outcome);
       this.note(() => `= ${handler} ${number}: ${JSON.stringify(outcome)}`);
       onEnd(outcome);
     });
     this.note(() => `+ ${handler} ${number}: ${JSON.stringify(event)}`);
-    invocation.begin(environment, event);
+    invocation.begin(environment.environment, event);
+  }
+
+  private environmentFor(handler: HandlerName): Environment {
+    const free = this.environments.find((one) => one.key.handler === handler && one.isFree);
+    if (free) return free;
+    const key: EnvironmentKey = { handler, variables: this.variables[handler], file: this.options.handlers?.[handler] };
+    const taken: Environment = { key, environment: this.shared.pool.take(key), isFree: true, faults: 0 };
+    this.environments.push(taken);
+    return taken;
   }
 
   // The event source mapping.
@@ -294,16 +314,17 @@ export class World {
     delays.forEach((delay) => this.at(delay, action));
   }
 
-  private invokeAsync(payload: unknown, attempt = 0): void {
+  /** Lambda gives every attempt the same request id. */
+  private invokeAsync(payload: unknown, requestId = this.random.uuid(), attempt = 0): void {
     this.invoke('finalizer', payload, (outcome) => {
       if ('returned' in outcome) return;
       if (attempt < ASYNC_RETRY_MS.length) {
-        this.at(ASYNC_RETRY_MS[attempt], () => this.invokeAsync(payload, attempt + 1));
+        this.at(ASYNC_RETRY_MS[attempt], () => this.invokeAsync(payload, requestId, attempt + 1));
       } else {
         this.note(() => `! given up: ${JSON.stringify(payload)}`);
         this.lostEvents.push(payload);
       }
-    });
+    }, requestId);
   }
 
   private tick(periodMs: number): void {
@@ -397,7 +418,7 @@ export class World {
   }
 
   private note(line: () => string): void {
-    if (this.options.trace) this.trace.push(`${((this.timeline.now - EPOCH) / 1000).toFixed(3).padStart(10)} ${line()}`);
+    if (this.options.trace) this.trace.push(`${((this.timeline.now - this.start) / 1000).toFixed(3).padStart(10)} ${line()}`);
   }
 }
 
