@@ -17,7 +17,7 @@ export const LAST_RECEIVE = 3;
 export const RETENTION_SECONDS = 14 * 24 * 3600;
 export const QUEUE_URL = 'https://queue';
 
-/** Between two tests, so that what one of them learned about capacity is of no interest to the next. */
+/** Between two tests, so that what the handler learned in one of them about capacity is of no interest to the next. */
 const A_DAY = 24 * 3600;
 
 let clock = Date.parse('2026-11-22T12:00:00.000Z');
@@ -49,7 +49,8 @@ export class Orchestrator {
     ({ handler: this.handler } = jest.requireActual<typeof import('../../lambda/orchestrator')>('../../lambda/orchestrator'));
   }
 
-  public begin(): void {
+  public async begin(): Promise<void> {
+    await this.tables.clear();
     clock += A_DAY * 1000;
     setClock(clock);
     this.sentAt = clock;

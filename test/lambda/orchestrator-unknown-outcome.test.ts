@@ -18,7 +18,7 @@ const UNKNOWN: [string, () => Error][] = [
 
 describe.each(UNKNOWN)('%s', (_, unknown) => {
   describe.each([1, LAST_RECEIVE, LAST_RECEIVE + 1])('on receive %d', (receives) => {
-    test.each(['before', 'after'] as const)('(%s CodeBuild has started the build) is no failure: claim and place stay, the message comes back after the claim', async (when) => {
+    test.each(['before', 'after'] as const)('(%s the build was started) is no failure: claim and place stay, the message comes back after the claim', async (when) => {
       codeBuild.failNext(when, unknown());
       expect(await pipeline.receive(pipeline.message(pipeline.request, receives))).toEqual(['message-1']);
       const now = pipeline.sentAt / 1000;
@@ -53,7 +53,8 @@ describe('the next delivery looks for the build before anything else', () => {
     waitForClaim();
     expect(await pipeline.receive(pipeline.message(pipeline.request, 2))).toEqual([]);
     expect([codeBuild.startCalls, codeBuild.listCalls, codeBuild.builds.length]).toEqual([2, 1, 1]);
-    expect(codeBuild.mock.commandCalls(StartBuildCommand).map(({ args }) => args[0].input.idempotencyToken)).toEqual(Array(2).fill(pipeline.request.deploymentId));
+    const tokens = codeBuild.mock.commandCalls(StartBuildCommand).map(({ args }) => args[0].input.idempotencyToken);
+    expect(tokens).toEqual([pipeline.request.deploymentId, pipeline.request.deploymentId]);
     expect(await pipeline.status()).toBe('building');
     expect(await pipeline.places()).toEqual([pipeline.request.deploymentId]);
   });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import dynalite from 'dynalite';
 import { DEPLOYMENTS_PARTITION_KEY, DeploymentRecord } from '../../src/contract/deployment';
 import { STATE_KINDS, STATE_TABLE } from '../../src/contract/state-table';
@@ -22,6 +22,8 @@ export interface TestTables {
   state(kind: Kind, id: string): Promise<Record<string, unknown> | undefined>;
   /** Ids of all items of one kind. */
   stateIds(kind: Kind): Promise<string[]>;
+  /** Removes every item. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,7 +54,8 @@ export async function startTables(): Promise<TestTables> {
       await client.send(new PutCommand({ TableName: tableName, Item: record }));
     },
     async record(deploymentId) {
-      return (await client.send(new GetCommand({ TableName: tableName, Key: { [DEPLOYMENTS_PARTITION_KEY]: deploymentId } }))).Item as DeploymentRecord | undefined;
+      const { Item } = await client.send(new GetCommand({ TableName: tableName, Key: { [DEPLOYMENTS_PARTITION_KEY]: deploymentId } }));
+      return Item as DeploymentRecord | undefined;
     },
     async putState(kind, id, item) {
       await client.send(new PutCommand({ TableName: stateTableName, Item: { [partitionKey]: kind, [sortKey]: id, ...item } }));
@@ -71,6 +74,12 @@ export async function startTables(): Promise<TestTables> {
         ExpressionAttributeValues: { ':kind': kind },
       }));
       return Items.map((item) => item[sortKey] as string);
+    },
+    async clear() {
+      for (const [name, keys] of [[tableName, [DEPLOYMENTS_PARTITION_KEY]], [stateTableName, [partitionKey, sortKey]]] as const) {
+        const { Items = [] } = await client.send(new ScanCommand({ TableName: name }));
+        await Promise.all(Items.map(async (item) => client.send(new DeleteCommand({ TableName: name, Key: Object.fromEntries(keys.map((key) => [key, item[key]])) }))));
+      }
     },
     close: async () => {
       plain.destroy();
