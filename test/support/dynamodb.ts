@@ -78,7 +78,7 @@ export async function startTables(): Promise<TestTables> {
     async clear() {
       for (const [name, keys] of [[tableName, [DEPLOYMENTS_PARTITION_KEY]], [stateTableName, [partitionKey, sortKey]]] as const) {
         const { Items = [] } = await client.send(new ScanCommand({ TableName: name }));
-        await Promise.all(Items.map(async (item) => client.send(new DeleteCommand({ TableName: name, Key: Object.fromEntries(keys.map((key) => [key, item[key]])) }))));
+        for (const item of Items) await client.send(new DeleteCommand({ TableName: name, Key: Object.fromEntries(keys.map((key) => [key, item[key]])) }));
       }
     },
     close: async () => {
