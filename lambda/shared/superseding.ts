@@ -33,10 +33,15 @@ export class Superseding {
     return true;
   }
 
-  /** Its end then comes as the end of any build does. Should this fail, the reconciler does it. */
+  /** Its end then comes as the end of any build does. */
   public async stopIfSuperseded(record: DeploymentRecord): Promise<void> {
     if (!this.stopBuilds || record.status !== 'building' || record.supersededBy === undefined) return;
     logger.info('Stopping the build of a superseded deployment', { supersededDeploymentId: record.deploymentId, supersededBy: record.supersededBy });
-    await this.builds.stop(record.buildId!);
+    try {
+      await this.builds.stop(record.buildId!);
+    } catch (error) {
+      // The newer deployment must not wait for this, nor use up its receives.
+      logger.warn('The build of a superseded deployment was not stopped; the reconciler does it', { error: error as Error });
+    }
   }
 }
