@@ -109,7 +109,10 @@ async function put(state: State): Promise<string> {
   return id;
 }
 
-const ACCEPTED = CHANGES.flatMap(([name, change, accepted]) => (Object.entries(accepted) as [State, Status][]).map(([state, status]) => ({ name, state, status, change })));
+const ACCEPTED = CHANGES.flatMap(([name, change, accepted]) => {
+  const states = Object.entries(accepted) as [State, Status][];
+  return states.map(([state, status]) => ({ name, state, status, change }));
+});
 
 describe('a change is accepted', () => {
   test.each(ACCEPTED)('$name, $state: $status', async ({ state, status, change }) => {
