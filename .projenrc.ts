@@ -10,8 +10,8 @@ const MINIMUM_CDK = '2.132.0';
 /** Everything above runs with it; a newer aws-cdk-lib brings its own, higher wish. */
 const MINIMUM_CONSTRUCTS = '10.0.5';
 
-/** TypeScript outside src/: handlers, local run, examples. All of it is linted and type-checked, none of it is jsii. */
-const OTHER_SOURCES = ['lambda', 'local', 'examples/cdk-app'];
+/** TypeScript outside src/: handlers, local run, benchmarks, examples. All of it is linted and type-checked, none of it is jsii. */
+const OTHER_SOURCES = ['lambda', 'local', 'bench', 'examples/cdk-app'];
 
 const project = new awscdk.AwsCdkConstructLibrary({
   name: 'cdk-nextjs-build-pipeline',
@@ -130,10 +130,11 @@ project.buildWorkflow?.addPostBuildJob('newest-cdk', {
 
 // No projen task around these two: its output and its process tree would stand between the user and Ctrl-C.
 project.setScript('local', 'node scripts/bundle-handlers.mjs && exec node --import tsx local/cli.ts');
+project.setScript('bench', 'node scripts/bundle-handlers.mjs && exec node --import tsx bench/index.ts');
 project.setScript('demo', 'node scripts/bundle-handlers.mjs && exec node --import tsx local/demo.ts');
 
 project.eslint?.addRules({ '@stylistic/max-len': ['error', { code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
-project.eslint?.addRules({ 'import/no-extraneous-dependencies': ['error', { devDependencies: ['**/test/**', '**/lambda/**', '**/local/**', '**/examples/**', '.projenrc.ts'], optionalDependencies: false, peerDependencies: true }] });
+project.eslint?.addRules({ 'import/no-extraneous-dependencies': ['error', { devDependencies: ['**/test/**', '**/lambda/**', '**/local/**', '**/bench/**', '**/examples/**', '.projenrc.ts'], optionalDependencies: false, peerDependencies: true }] });
 
 // The linter needs a tsconfig that covers all sources; tsconfig.json is jsii's and knows src/ only.
 const eslintrc = project.tryFindObjectFile('.eslintrc.json');

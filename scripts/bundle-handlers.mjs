@@ -17,6 +17,8 @@ await build({
   bundle: true,
   minify: true,
   platform: 'node',
+  // ES modules where a package has them: what is not used is left out.
+  mainFields: ['module', 'main'],
   // The deployed runtime is newer; the local run executes the same file on a laptop's Node.js 20.
   target: 'node20',
   format: 'cjs',

@@ -126,15 +126,19 @@ export class DeploymentStart {
   }
 
   private async wait(delivery: Delivery, record: DeploymentRecord, claim: Claim, reason: WaitingReason): Promise<void> {
-    const { projects, store } = this.pipeline;
+    const { openDeployments, projects, store } = this.pipeline;
     const decision = this.decideWait(delivery);
     if (decision.action === 'fail') return this.fail(delivery, record, claim, decision.failureCode);
     await projects.wait(record.projectId, Date.now());
     // Last: another invocation may claim the deployment as soon as this one has let it go.
     if (!delivery.isHint) await this.putBack(delivery, record.createdAt);
     const released = await store.releaseClaim(record.deploymentId, claim.claimExpiresAt, reason);
-    // Overtaken while it was claimed.
-    if (released?.supersededBy) await this.pipeline.superseding.endUnstarted(released, released.supersededBy);
+    if (released?.supersededBy) {
+      // Overtaken while it was claimed.
+      await this.pipeline.superseding.endUnstarted(released, released.supersededBy);
+    } else if (released?.announcedVersion === released?.version) {
+      await openDeployments.waits(record, claim.now);
+    }
   }
 
   private async supersede(record: DeploymentRecord, supersededBy: string, claim: Claim): Promise<void> {

@@ -79,6 +79,11 @@ function repairQueued(open: OpenDeployment, record: DeploymentRecord, { newerDep
   return repairLost(open, record, rules);
 }
 
+/** Whether an entry needs no look at its record: its deployment waits, and was seen as lately as it should have been. */
+export function isWaitingDuly({ seenAt, waits }: OpenDeployment, now: Date): boolean {
+  return waits === true && now.getTime() / 1000 - seenAt < LONGEST_DELAY_SECONDS + YOUNG_SECONDS;
+}
+
 /** For a deployment that is queued and in nobody's hands. */
 export function repairLost(open: OpenDeployment, record: DeploymentRecord, rules: Rules): Repair {
   const lastSign = Math.max(open.seenAt, open.resentAt ?? 0);

@@ -1,6 +1,6 @@
 import type { Build } from '@aws-sdk/client-codebuild';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import { decideRepair, Found, Repair, repairLost, Rules } from './decision';
+import { decideRepair, Found, isWaitingDuly, Repair, repairLost, Rules } from './decision';
 import { Finalizer, tellFinalizer } from './finalizer';
 import { REQUEUE_ATTRIBUTES } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
@@ -28,7 +28,7 @@ export class OpenDeploymentsReview {
     let after = (await state.get<{ after?: string }>(STATE_KINDS.cursor, CURSOR))?.after;
     do {
       const { items, next } = await openDeployments.page(after, PAGE);
-      await this.reviewPage(items);
+      await this.reviewPage(items.filter((open) => !isWaitingDuly(open, new Date())));
       after = next;
       // Also after the last page: the next run begins anew.
       await state.update(STATE_KINDS.cursor, CURSOR, after === undefined ? { remove: ['after'] } : { set: { after } });

@@ -1,5 +1,6 @@
 import { StateTable } from './state-table';
 import { openDeploymentKey, openDeploymentsOf, STATE_KINDS } from '../../../src/contract/state-table';
+import type { ItemChange } from '../conditional-update';
 
 /** Names a deployment, and its place in its project's line. */
 export interface DeploymentKey {
@@ -11,6 +12,8 @@ export interface DeploymentKey {
 export interface OpenDeployment extends DeploymentKey {
   /** When its message was last in somebody's hands, in epoch seconds. */
   readonly seenAt: number;
+  /** A copy of its message is in the queue, and comes by within the longest delay that SQS knows. */
+  readonly waits?: boolean;
   /** Its build, once that is known. */
   readonly buildId?: string;
   /** Its message seemed to be lost, and was sent again. Once is enough. */
@@ -26,12 +29,17 @@ export class OpenDeployments {
 
   public async see(deployment: DeploymentKey, seenAt: number): Promise<void> {
     const { deploymentId, projectId, createdAt } = deployment;
-    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), { set: { deploymentId, projectId, createdAt, seenAt } });
+    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), { set: { deploymentId, projectId, createdAt, seenAt }, remove: ['waits'] });
   }
 
   /** As see, for a deployment that was seen before. Undefined: it is not open any more. */
   public async stillOpen(deployment: DeploymentKey, seenAt: number): Promise<OpenDeployment | undefined> {
     return this.change(deployment, { seenAt });
+  }
+
+  /** Unless somebody else has seen it since. */
+  public async waits(deployment: DeploymentKey, seenAt: number): Promise<void> {
+    await this.change(deployment, { waits: true }, { condition: '#seenAt = :mine', values: { mine: seenAt } });
   }
 
   public async started(deployment: DeploymentKey, buildId: string): Promise<void> {
@@ -61,7 +69,9 @@ export class OpenDeployments {
     return this.table.page<OpenDeployment>(STATE_KINDS.open, { after, limit });
   }
 
-  private async change(deployment: DeploymentKey, set: Partial<OpenDeployment>): Promise<OpenDeployment | undefined> {
-    return this.table.update<OpenDeployment>(STATE_KINDS.open, openDeploymentKey(deployment), { set, condition: 'attribute_exists(#deploymentId)' });
+  private async change(
+    deployment: DeploymentKey, set: Partial<OpenDeployment>, only: Pick<ItemChange, 'condition' | 'values'> = { condition: 'attribute_exists(#deploymentId)' },
+  ): Promise<OpenDeployment | undefined> {
+    return this.table.update<OpenDeployment>(STATE_KINDS.open, openDeploymentKey(deployment), { set, ...only });
   }
 }

@@ -1,0 +1,46 @@
+/** `npm run bench -- <name> [options]`: the project's benchmarks. Each prints its figures beside those of a named alternative, from one run. */
+import { parseArgs } from 'node:util';
+import { burst } from './burst';
+
+const USAGE = `npm run bench -- burst [--json FILE] [--requests N] [--seed N] [--codebuild-queue N]
+
+  burst   10,000 build requests of 200 projects on an account that runs 20 builds at a time, beside the naive design
+
+  --json FILE          also writes the figures there
+  --requests N         of all projects together (default 10000)
+  --seed N             decides arrivals, build times, latencies (default 1)
+  --codebuild-queue N  builds that CodeBuild itself lets wait (default 0: it refuses them)`;
+
+async function main(args: string[]): Promise<void> {
+  const { positionals: [name, ...rest], values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      'json': { type: 'string' }, 'requests': { type: 'string', default: '10000' }, 'seed': { type: 'string', default: '1' }, 'codebuild-queue': { type: 'string', default: '0' },
+    },
+  });
+  if (name !== 'burst' || rest.length > 0) throw new UsageError(`Expected the name of a benchmark: burst. Got: ${[name, ...rest].join(' ') || 'nothing'}.`);
+  await burst({
+    json: values.json,
+    requests: wholeNumber('--requests', values.requests, PROJECTS),
+    seed: wholeNumber('--seed', values.seed, 0),
+    codeBuildQueue: wholeNumber('--codebuild-queue', values['codebuild-queue'], 0),
+  });
+}
+
+class UsageError extends Error {}
+
+/** Fewer requests than projects would say nothing of turns. */
+const PROJECTS = 400;
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) throw new UsageError(`${option}: expected a whole number of at least ${least}, got ${text}.`);
+  return value;
+}
+
+main(process.argv.slice(2)).catch((error: Error & { code?: string }) => {
+  const isUsage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS');
+  console.error(isUsage ? `${error.message}\n\n${USAGE}` : error);
+  process.exitCode = isUsage ? 2 : 1;
+});
