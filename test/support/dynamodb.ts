@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DeleteCommand, DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, DynamoDBDocumentClient, GetCommand, paginateScan, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import dynalite from 'dynalite';
 import { DEPLOYMENTS_PARTITION_KEY, DeploymentRecord } from '../../src/contract/deployment';
 import { STATE_KINDS, STATE_TABLE } from '../../src/contract/state-table';
@@ -77,8 +77,9 @@ export async function startTables(): Promise<TestTables> {
     },
     async clear() {
       for (const [name, keys] of [[tableName, [DEPLOYMENTS_PARTITION_KEY]], [stateTableName, [partitionKey, sortKey]]] as const) {
-        const { Items = [] } = await client.send(new ScanCommand({ TableName: name }));
-        for (const item of Items) await client.send(new DeleteCommand({ TableName: name, Key: Object.fromEntries(keys.map((key) => [key, item[key]])) }));
+        for await (const item of scan(client, name)) {
+          await client.send(new DeleteCommand({ TableName: name, Key: Object.fromEntries(keys.map((key) => [key, item[key]])) }));
+        }
       }
     },
     close: async () => {
@@ -89,6 +90,10 @@ export async function startTables(): Promise<TestTables> {
       await closed;
     },
   };
+}
+
+async function* scan(client: DynamoDBDocumentClient, tableName: string): AsyncGenerator<Record<string, unknown>> {
+  for await (const { Items = [] } of paginateScan({ client }, { TableName: tableName })) yield* Items;
 }
 
 function table(name: string, partition: string, sort?: string): CreateTableCommandInput {
