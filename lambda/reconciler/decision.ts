@@ -80,8 +80,8 @@ function repairQueued(open: OpenDeployment, record: DeploymentRecord, { newerDep
 }
 
 /** Whether an entry needs no look at its record: its deployment waits, and was seen as lately as it should have been. */
-export function isWaitingDuly({ seenAt, waits }: OpenDeployment, now: Date): boolean {
-  return waits === true && now.getTime() / 1000 - seenAt < LONGEST_DELAY_SECONDS + YOUNG_SECONDS;
+export function isWaitingDuly({ buildId, seenAt, waits }: OpenDeployment, now: Date): boolean {
+  return waits === true && buildId === undefined && now.getTime() / 1000 - seenAt < LONGEST_DELAY_SECONDS + YOUNG_SECONDS;
 }
 
 /** For a deployment that is queued and in nobody's hands. */
