@@ -144,6 +144,8 @@ test('what of a bad request is good stands in the record, the rest does not', as
     status: 'failed',
     failureCode: 'INVALID_REQUEST',
     failureMessage: expect.any(String),
+    version: 1,
+    announcedVersion: 1,
     createdAt: expect.any(String),
     completedAt: expect.any(String),
   });

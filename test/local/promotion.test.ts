@@ -10,8 +10,8 @@ import { BatchGetBuildsCommand, StartBuildCommand } from '@aws-sdk/client-codebu
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { BUILD_ENV } from '../../src/contract/environment';
-import { DeploymentStatusChangedDetail, EVENT_SOURCE, STATUS_CHANGED } from '../../src/contract/events';
-import { failureMessage } from '../../src/contract/failure-codes';
+import { DeploymentStatusChangedDetail, EVENT_SOURCE, PUBLIC_RECORD_FIELDS, STATUS_CHANGED } from '../../src/contract/events';
+import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { LocalPipeline, until } from '../support/local-pipeline';
 import { buildRequest, COMMIT_SHA } from '../support/requests';
 
@@ -59,9 +59,17 @@ async function prepare(deploymentId: string, files: Files = {}, script = STORE):
 /** Every deployment is of a project of its own, so that nobody finds what another one has left. */
 async function deploy(deploymentId: string, files: Files, script = STORE): Promise<DeploymentRecord> {
   await prepare(deploymentId, files, script);
-  const record = await pipeline.deploy(buildRequest({ deploymentId, projectId: deploymentId }));
+  await pipeline.deploy(buildRequest({ deploymentId, projectId: deploymentId }));
   await pipeline.stagingRemoved();
-  return record;
+  return until('the end is announced', async () => {
+    const record = (await pipeline.record(deploymentId))!;
+    return record.announcedVersion === record.version && record;
+  });
+}
+
+/** What everybody may see of a record. */
+function publicPart(record: DeploymentRecord): DeploymentStatusChangedDetail {
+  return Object.fromEntries(PUBLIC_RECORD_FIELDS.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]]))) as unknown as DeploymentStatusChangedDetail;
 }
 
 async function promoted(projectId: string): Promise<string[]> {
@@ -124,6 +132,9 @@ describe('a build that stored what it should', () => {
     expect(record).toEqual({
       ...buildRequest({ deploymentId: ID, projectId: ID }),
       status: 'success',
+      // Queued, building, success.
+      version: 3,
+      announcedVersion: 3,
       createdAt: '2026-11-22T12:00:00.000Z',
       apiToken: 'secret',
       buildId: expect.stringContaining(`${pipeline.projectName}:`),
@@ -173,21 +184,23 @@ describe('a build that stored what it should', () => {
   });
 
   test('each change of status is announced, with the record\'s public fields and no others', async () => {
-    const { apiToken: _, ...publicFields } = record as DeploymentRecord & { apiToken: string };
-    await until('the end is announced', () => announcedOf(ID).length === 2);
-    const [building, success] = announcedOf(ID);
-    expect(building).toMatchObject({ status: 'building', buildId: record.buildId });
-    expect(success).toEqual(publicFields);
+    const byVersion = new Map(announcedOf(ID).map((detail) => [detail.version, detail]));
+    expect([...byVersion.keys()].sort()).toEqual([1, 2, 3]);
+    expect(byVersion.get(1)).toMatchObject({ status: 'queued' });
+    expect(byVersion.get(2)).toMatchObject({ status: 'building', buildId: record.buildId });
+    expect(byVersion.get(3)).toEqual(publicPart(record));
     expect(JSON.stringify(announcedOf(ID))).not.toContain('secret');
   });
 
-  test.each(['SUCCEEDED', 'FAILED', 'TIMED_OUT'])('another event of the same build, %s, changes nothing: it is only announced again', async (status) => {
+  test.each(['SUCCEEDED', 'FAILED', 'TIMED_OUT'])('another event of the same build, %s, changes nothing', async (status) => {
     const objects = await promoted(ID);
     const times = await Promise.all(objects.map(writtenAt));
     const before = announcedOf(ID).length;
+    const dealtWith = () => pipeline.logs.filter(({ deploymentId, message }) => deploymentId === ID && message === 'Deployment ended').length;
+    const ends = dealtWith();
     tellOfBuild(await arnOf(record.buildId!), status);
-    await until('it is announced again', () => announcedOf(ID).length > before);
-    expect(announcedOf(ID).at(-1)).toEqual(announcedOf(ID)[1]);
+    await until('the finalizer has looked', () => dealtWith() > ends);
+    expect(announcedOf(ID)).toHaveLength(before);
     expect(await pipeline.record(ID)).toEqual(record);
     expect(await Promise.all((await promoted(ID)).map(writtenAt))).toEqual(times);
   });
@@ -207,22 +220,22 @@ describe('a build that stored what it should', () => {
   }, 60_000);
 });
 
-describe('ARTIFACTS_INVALID', () => {
+describe('output that is not accepted', () => {
   const without = (name: string) => Object.fromEntries(Object.entries(COMPLETE).filter(([key]) => key !== name));
 
-  test.each<[string, string, Files, string]>([
-    ['nothing', 'nothing-stored', {}, 'lambda.zip, open-next.output.json, manifest.json missing'],
-    ['no manifest', 'no-manifest', without('artifacts/manifest.json'), 'manifest.json missing'],
-    ['no server function', 'no-lambda-zip', without('artifacts/lambda.zip'), 'lambda.zip missing'],
+  test.each<[string, string, Files, string, FailureCode?]>([
+    ['nothing', 'nothing-stored', {}, 'lambda.zip, open-next.output.json, manifest.json missing', 'ARTIFACTS_MISSING'],
+    ['no manifest', 'no-manifest', without('artifacts/manifest.json'), 'manifest.json missing', 'ARTIFACTS_MISSING'],
+    ['no server function', 'no-lambda-zip', without('artifacts/lambda.zip'), 'lambda.zip missing', 'ARTIFACTS_MISSING'],
     ['something beside artifacts/ and static/', 'beside', { ...COMPLETE, 'private/key.pem': 'x' }, '"private/key.pem" is not an object that a build may store'],
     ['a function that is no zip file', 'no-zip', { ...COMPLETE, 'artifacts/functions/run.sh': 'x' }, '"artifacts/functions/run.sh" is not an object'],
     ['a second manifest', 'second-manifest', { ...COMPLETE, 'artifacts/manifest.json.bak': 'x' }, '"artifacts/manifest.json.bak" is not an object'],
     ['a name with a line break', 'line-break', { ...COMPLETE, 'static/a\nb': 'x' }, '"static/a\\nb" is not an object'],
     ['a name that only looks like a path', 'backslash', { ...COMPLETE, 'static/..\\..\\artifacts': 'x' }, '"static/..\\\\..\\\\artifacts" is not an object'],
-  ])('the build succeeds, but has stored %s: nothing is promoted', async (_, deploymentId, files, problem) => {
+  ])('the build succeeds, but has stored %s: nothing is promoted', async (_, deploymentId, files, problem, failureCode = 'ARTIFACTS_INVALID') => {
     const record = await deploy(deploymentId, files);
-    expect(record).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID' });
-    expect(record.failureMessage).toBe(`${failureMessage('ARTIFACTS_INVALID')} Reason: ${record.failureMessage!.split(' Reason: ')[1]}`);
+    expect(record).toMatchObject({ status: 'failed', failureCode });
+    expect(record.failureMessage).toBe(`${failureMessage(failureCode)} Reason: ${record.failureMessage!.split(' Reason: ')[1]}`);
     expect(record.failureMessage).toContain(problem);
     expect(record).not.toHaveProperty('artifacts');
     expect(await promoted(deploymentId)).toEqual([]);
@@ -235,8 +248,7 @@ describe('a build that did not get to its end', () => {
     const record = await deploy('half', COMPLETE, `${STORE}\nexit 1`);
     expect(record).toMatchObject({ status: 'failed', failureCode: 'BUILD_FAILED', failureMessage: failureMessage('BUILD_FAILED') });
     expect(await promoted('half')).toEqual([]);
-    await until('the end is announced', () => announcedOf('half').length === 2);
-    expect(announcedOf('half')[1]).toEqual(record);
+    expect(announcedOf('half').find(({ version }) => version === record.version)).toEqual(publicPart(record));
   }, 60_000);
 
   test('OUT_OF_MEMORY: its shell was killed', async () => {
