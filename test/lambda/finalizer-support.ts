@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { Build } from '@aws-sdk/client-codebuild';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { paginateListObjectsV2, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, paginateListObjectsV2, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
 import { mockClient } from 'aws-sdk-client-mock';
 import { S3Service, startS3 } from '../../local/services/s3';
@@ -137,6 +137,10 @@ export class Finalizer {
 
   public async stage(names: string[] = STAGED): Promise<void> {
     for (const name of names) await this.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: stagingPrefix(this.arn) + name, Body: name }));
+  }
+
+  public async unstage(name: string): Promise<void> {
+    await this.s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: stagingPrefix(this.arn) + name }));
   }
 
   /** Puts something else in the place of what the build stored. */

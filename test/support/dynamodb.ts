@@ -77,8 +77,9 @@ export async function startTables(): Promise<TestTables> {
     },
     async clear() {
       for (const [name, keys] of [[tableName, [DEPLOYMENTS_PARTITION_KEY]], [stateTableName, [partitionKey, sortKey]]] as const) {
-        for await (const item of scan(client, name)) {
-          await client.send(new DeleteCommand({ TableName: name, Key: Object.fromEntries(keys.map((key) => [key, item[key]])) }));
+        for await (const { Items = [] } of paginateScan({ client }, { TableName: name })) {
+          const itemKeys = Items.map((item) => Object.fromEntries(keys.map((key) => [key, item[key]])));
+          await Promise.all(itemKeys.map((key) => client.send(new DeleteCommand({ TableName: name, Key: key }))));
         }
       }
     },
@@ -90,10 +91,6 @@ export async function startTables(): Promise<TestTables> {
       await closed;
     },
   };
-}
-
-async function* scan(client: DynamoDBDocumentClient, tableName: string): AsyncGenerator<Record<string, unknown>> {
-  for await (const { Items = [] } of paginateScan({ client }, { TableName: tableName })) yield* Items;
 }
 
 function table(name: string, partition: string, sort?: string): CreateTableCommandInput {
