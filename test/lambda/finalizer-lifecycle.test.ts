@@ -25,7 +25,8 @@ async function anotherWaits(): Promise<void> {
   const createdAt = '2026-11-22T12:00:30.000Z';
   await pipeline.tables.putRecord({ ...request, status: 'queued', version: 1, createdAt, waitingReason: 'PROJECT_LIMIT' });
   const { deploymentId, projectId } = request;
-  await pipeline.tables.putState(STATE_KINDS.open, openDeploymentKey({ deploymentId, projectId, createdAt }), { deploymentId, projectId, createdAt, seenAt: 1 });
+  const key = { deploymentId, projectId, createdAt };
+  await pipeline.tables.putState(STATE_KINDS.open, openDeploymentKey(key), { ...key, seenAt: 1 });
   await pipeline.tables.putState(STATE_KINDS.project, pipeline.id, { building: new Set([pipeline.id]), waitingSince: 1, waits: 1 });
 }
 
