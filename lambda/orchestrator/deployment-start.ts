@@ -41,16 +41,28 @@ export class DeploymentStart {
         logger.info('An earlier attempt had started the build', { buildId: build.id });
         await projects.reserve(record.projectId, record.deploymentId);
         if (newer) await superseding.supersede(record.deploymentId, newer);
-        return this.started(record, build);
+        await this.started(record, build);
+        return this.passTurn(delivery);
       }
       // What is known to have no build holds no place either, however this attempt ends.
       await projects.release(record.projectId, record.deploymentId);
     }
     const supersededBy = newer ?? record.supersededBy;
-    if (supersededBy) return this.supersede(record, supersededBy, claim);
+    if (supersededBy) {
+      await this.supersede(record, supersededBy, claim);
+      return this.passTurn(delivery);
+    }
     if (!delivery.isHint && await capacity.isExhausted(claim.now)) return this.wait(delivery, record, claim, 'ACCOUNT_CAPACITY');
-    if (!await projects.reserve(record.projectId, record.deploymentId)) return this.wait(delivery, record, claim, 'PROJECT_LIMIT');
+    if (!await projects.reserve(record.projectId, record.deploymentId)) {
+      await this.wait(delivery, record, claim, 'PROJECT_LIMIT');
+      return this.passTurn(delivery);
+    }
     return this.startBuild(delivery, request, record, claim);
+  }
+
+  /** A hint that came to nothing, though CodeBuild was not asked: there is still room for another one. */
+  public async passTurn(delivery: Delivery): Promise<void> {
+    if (delivery.isHint) await this.callNext();
   }
 
   public mayWait(delivery: Delivery): boolean {
@@ -78,7 +90,8 @@ export class DeploymentStart {
       return this.dealWithFailure(delivery, record, claim, error as Error);
     }
     await this.started(record, build!);
-    await this.callNext();
+    // CodeBuild took this one: it may take more, unless it was full a moment ago and one build has ended since.
+    if (!await this.pipeline.capacity.isExhausted(claim.now)) await this.callNext();
   }
 
   /** The build is there; the record may know it already, by the build's own event. */
@@ -129,14 +142,17 @@ export class DeploymentStart {
     const { openDeployments, projects, store } = this.pipeline;
     const decision = this.decideWait(delivery);
     if (decision.action === 'fail') return this.fail(delivery, record, claim, decision.failureCode);
-    await projects.wait(record.projectId, Date.now());
-    // Last: another invocation may claim the deployment as soon as this one has let it go.
+    // Before the claim is given back: this invocation's message is done with only then.
     if (!delivery.isHint) await this.putBack(delivery, record.createdAt);
     const released = await store.releaseClaim(record.deploymentId, claim.claimExpiresAt, reason);
     if (released?.supersededBy) {
       // Overtaken while it was claimed.
       await this.pipeline.superseding.endUnstarted(released, released.supersededBy);
-    } else if (released?.announcedVersion === released?.version) {
+      return;
+    }
+    // Only now can it be called.
+    await projects.wait(record.projectId, Date.now());
+    if (released?.announcedVersion === released?.version) {
       await openDeployments.waits(record, claim.now);
     }
   }

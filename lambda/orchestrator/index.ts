@@ -78,7 +78,7 @@ async function claimAndStart(delivery: Delivery, request: BuildRequest, context:
   const now = nowInSeconds();
   const claim = { now, claimExpiresAt: now + secondsLeft(context), createdAt: new Date(delivery.sentAt).toISOString() };
   const record = await store.claim(request, claim) ?? await claimAgain(delivery, request, claim);
-  if (record) await start.run(delivery, request, record, claim);
+  await (record ? start.run(delivery, request, record, claim) : start.passTurn(delivery));
 }
 
 /** The claim was refused: mostly because the work is done or being done. Throws to keep the message; undefined: it is done with. */

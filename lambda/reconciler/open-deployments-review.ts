@@ -25,14 +25,22 @@ export class OpenDeploymentsReview {
 
   public async run(hasTime: () => boolean): Promise<void> {
     const { openDeployments, state } = this.pipeline;
+    const failures: unknown[] = [];
     let after = (await state.get<{ after?: string }>(STATE_KINDS.cursor, CURSOR))?.after;
     do {
       const { items, next } = await openDeployments.page(after, PAGE);
-      await this.reviewPage(items.filter((open) => !isWaitingDuly(open, new Date())));
+      try {
+        await this.reviewPage(items.filter((open) => !isWaitingDuly(open, new Date())));
+      } catch (error) {
+        // The pages behind it must not wait for one that cannot be dealt with.
+        logger.error('A page of open deployments was not reviewed; the next round tries again', error as Error);
+        failures.push(error);
+      }
       after = next;
       // Also after the last page: the next run begins anew.
       await state.update(STATE_KINDS.cursor, CURSOR, after === undefined ? { remove: ['after'] } : { set: { after } });
     } while (after !== undefined && hasTime());
+    if (failures.length > 0) throw failures[0];
   }
 
   private async reviewPage(page: readonly OpenDeployment[]): Promise<void> {

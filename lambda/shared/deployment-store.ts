@@ -62,12 +62,12 @@ export class DeploymentStore {
     });
   }
 
-  /** Undefined: somebody wrote it before, or the deployment has ended. */
+  /** Undefined: somebody wrote it before, or the deployment has ended, or is being ended. */
   public async markBuilding(deploymentId: string, build: BuildReference): Promise<DeploymentRecord | undefined> {
     return this.changeStatus(deploymentId, {
       set: { status: 'building', ...build },
       remove: WORKING_FIELDS,
-      condition: '#status = :queued',
+      condition: '#status = :queued AND attribute_not_exists(#claimedBy)',
       values: { queued: 'queued' },
     });
   }
@@ -148,9 +148,11 @@ export class DeploymentStore {
   ): Promise<DeploymentRecord | undefined> {
     return this.update(deploymentId, {
       set: { claimExpiresAt: claim.claimExpiresAt, claimedBy: claim.claimedBy },
+      // The end may be known before the start was written.
+      setIfAbsent: { ...build },
       condition: '(#status = :queued OR #status = :building) AND (attribute_not_exists(#buildId) OR #buildId = :buildId)'
         + ` AND (${UNCLAIMED} OR #claimedBy = :claimedBy)`,
-      values: { queued: 'queued', building: 'building', buildId: build.buildId, now: claim.now },
+      values: { queued: 'queued', building: 'building', now: claim.now },
     });
   }
 
@@ -179,7 +181,6 @@ export class DeploymentStore {
     });
   }
 
-  /** The end may be known before the orchestrator has written the start: then this write carries the build's id as well. */
   private async endBuild(deploymentId: string, build: BuildReference, fields: Record<string, unknown>): Promise<DeploymentRecord | undefined> {
     return this.changeStatus(deploymentId, {
       set: fields,

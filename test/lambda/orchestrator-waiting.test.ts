@@ -156,7 +156,7 @@ describe('CodeBuild has just said that it takes no more builds', () => {
   });
 });
 
-test('a start calls the next deployment that waits, the oldest of its project, until nobody waits', async () => {
+test('a start that CodeBuild had not refused for a while calls the next deployment that waits, the oldest of its project, until nobody waits', async () => {
   const requests = ['a', 'b', 'c'].map((name) => pipeline.another(name, { branch: name }));
   codeBuild.failAlways(answered('AccountLimitExceededException'));
   for (const request of requests) {
@@ -164,6 +164,7 @@ test('a start calls the next deployment that waits, the oldest of its project, u
     advanceClock(1);
   }
   codeBuild.failAlways(undefined);
+  advanceClock(BREAKER_SECONDS);
   await pipeline.receive(pipeline.hint(requests[0]));
   for (let calls = 1; calls < 3; calls += 1) {
     expect(pipeline.hints).toHaveLength(calls);
@@ -175,6 +176,27 @@ test('a start calls the next deployment that waits, the oldest of its project, u
   expect(await Promise.all(requests.map((request) => pipeline.status(request)))).toEqual(['building', 'building', 'building']);
   expect(pipeline.hints).toHaveLength(2);
   expect(await pipeline.tables.state(STATE_KINDS.project, pipeline.request.projectId)).not.toHaveProperty('waitingSince');
+});
+
+test('a start at a time when CodeBuild is known to be full calls nobody: one build has ended, and one has begun', async () => {
+  const requests = ['a', 'b'].map((name) => pipeline.another(name, { branch: name }));
+  codeBuild.failAlways(answered('AccountLimitExceededException'));
+  for (const request of requests) await pipeline.receive(pipeline.message(request));
+  codeBuild.failAlways(undefined);
+  await pipeline.receive(pipeline.hint(requests[0]));
+  expect(await pipeline.status(requests[0])).toBe('building');
+  expect(pipeline.hints).toEqual([]);
+});
+
+test('a hint for a deployment that needs no build any more passes the turn on', async () => {
+  const [older, newer] = ['1-older', '2-newer'].map((name) => pipeline.another(name));
+  codeBuild.failAlways(answered('AccountLimitExceededException'));
+  await pipeline.receive(pipeline.message(older));
+  advanceClock(1);
+  await pipeline.receive(pipeline.message(newer));
+  expect(await pipeline.status(older)).toBe('superseded');
+  await pipeline.receive(pipeline.hint(older));
+  expect(pipeline.hints.map(({ MessageBody }) => MessageBody)).toEqual([JSON.stringify(newer)]);
 });
 
 test('a hint that SQS does not take harms nobody', async () => {

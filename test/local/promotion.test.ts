@@ -63,13 +63,14 @@ async function deploy(deploymentId: string, files: Files, script = STORE): Promi
   await pipeline.stagingRemoved();
   return until('the end is announced', async () => {
     const record = (await pipeline.record(deploymentId))!;
-    return record.announcedVersion === record.version && record;
+    return record.announcedVersion === record.version ? record : undefined;
   });
 }
 
 /** What everybody may see of a record. */
 function publicPart(record: DeploymentRecord): DeploymentStatusChangedDetail {
-  return Object.fromEntries(PUBLIC_RECORD_FIELDS.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]]))) as unknown as DeploymentStatusChangedDetail;
+  const entries = PUBLIC_RECORD_FIELDS.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]]));
+  return Object.fromEntries(entries) as DeploymentStatusChangedDetail;
 }
 
 async function promoted(projectId: string): Promise<string[]> {
