@@ -39,7 +39,7 @@ export class DeploymentStart {
       const build = await builds.findOf(record.deploymentId, record.startAttemptedAt!);
       if (build) {
         logger.info('An earlier attempt had started the build', { buildId: build.id });
-        await projects.reserve(record.projectId, record.deploymentId);
+        // It has its project's place since then; if that was given back, the build has ended, and nobody would give it back once more.
         if (newer) await superseding.supersede(record.deploymentId, newer);
         await this.started(record, build);
         return this.passTurn(delivery);
