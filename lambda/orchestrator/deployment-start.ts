@@ -166,7 +166,7 @@ export class DeploymentStart {
   private async fail(delivery: Delivery, record: DeploymentRecord, claim: Claim, failureCode: FailureCode, detail = ''): Promise<never> {
     const { events, openDeployments, store } = this.pipeline;
     const failure = { failureCode, failureMessage: failureMessage(failureCode) + detail };
-    const at = { now: claim.now, claimExpiresAt: claim.claimExpiresAt, completedAt: new Date().toISOString() };
+    const at = { claimExpiresAt: claim.claimExpiresAt, completedAt: new Date().toISOString() };
     const ended = await store.failUnstarted(record.deploymentId, failure, at);
     if (ended && await events.tryToAnnounce(ended)) await openDeployments.close(ended);
     await delivery.comeBackAfter(NO_USE_WAITING_SECONDS);

@@ -1,5 +1,6 @@
 import { Message, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { BuildRequest } from '../../src/contract/build-request';
+import type { DeploymentRecord } from '../../src/contract/deployment';
 import { failureMessage } from '../../src/contract/failure-codes';
 import { parseBuildRequest } from '../shared/build-request';
 import { logger } from '../shared/logger';
@@ -54,18 +55,20 @@ export class DeadLetters {
     } else if (record.status === 'queued' && parsed.valid) {
       // It waits, so that a copy of the request is in the queue.
       if (record.waitingReason !== undefined && record.startAttemptedAt === undefined) return;
-      await this.endQueued(deploymentId, record.startAttemptedAt);
+      // Another copy of the request is being worked on.
+      if ((record.claimExpiresAt ?? 0) > Date.now() / 1000) return;
+      await this.endQueued(record);
     } else {
       await events.tryToAnnounce(record);
     }
   }
 
-  private async endQueued(deploymentId: string, startAttemptedAt: number | undefined): Promise<void> {
+  private async endQueued({ deploymentId, startAttemptedAt, claimExpiresAt }: DeploymentRecord): Promise<void> {
     const { builds, events, openDeployments, projects, store } = this.pipeline;
     // A build that is there all the same is found by the other reviews, which make the deployment know it.
     if (startAttemptedAt !== undefined && await builds.findOf(deploymentId, startAttemptedAt)) return;
     const failure = { failureCode: 'START_FAILED' as const, failureMessage: failureMessage('START_FAILED') };
-    const failed = await store.failUnstarted(deploymentId, failure, { now: Math.floor(Date.now() / 1000), completedAt: new Date().toISOString() });
+    const failed = await store.failUnstarted(deploymentId, failure, { claimExpiresAt, completedAt: new Date().toISOString() });
     if (!failed) return;
     logger.warn('A request came to the dead-letter queue and left its deployment queued: it has failed', { deploymentId });
     await projects.release(failed.projectId, deploymentId);

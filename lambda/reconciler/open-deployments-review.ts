@@ -112,7 +112,7 @@ export class OpenDeploymentsReview {
 
   private async failUnstarted(record: DeploymentRecord, failureCode: FailureCode): Promise<void> {
     const { events, openDeployments, projects, store } = this.pipeline;
-    const at = { now: Math.floor(Date.now() / 1000), completedAt: new Date().toISOString() };
+    const at = { claimExpiresAt: record.claimExpiresAt, completedAt: new Date().toISOString() };
     const failed = await store.failUnstarted(record.deploymentId, { failureCode, failureMessage: failureMessage(failureCode) }, at);
     if (!failed) return;
     await projects.release(record.projectId, record.deploymentId);

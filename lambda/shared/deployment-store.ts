@@ -73,17 +73,18 @@ export class DeploymentStore {
   }
 
   /**
-   * Ends a deployment that no build was started for. Undefined: it was started, is being started by somebody else, or has ended.
-   * `claimExpiresAt` is the caller's own claim, if it has one.
+   * Ends a deployment that no build was started for. Undefined: it was started, or has ended, or somebody may be starting it.
+   * `claimExpiresAt` is the caller's own claim, or the expired one that the record had when the caller found that there is no build: if it
+   * was claimed since, there may be one after all.
    */
   public async failUnstarted(
-    deploymentId: string, failure: DeploymentFailure, at: { now: number; claimExpiresAt?: number; completedAt: string },
+    deploymentId: string, failure: DeploymentFailure, at: { claimExpiresAt?: number; completedAt: string },
   ): Promise<DeploymentRecord | undefined> {
     return this.changeStatus(deploymentId, {
       set: { status: 'failed', completedAt: at.completedAt, ...failure },
       remove: WORKING_FIELDS,
-      condition: `#status = :queued AND (${UNCLAIMED} OR #claimExpiresAt = :mine)`,
-      values: { queued: 'queued', now: at.now, mine: at.claimExpiresAt ?? 0 },
+      condition: `#status = :queued AND ${at.claimExpiresAt === undefined ? 'attribute_not_exists(#claimExpiresAt)' : '#claimExpiresAt = :known'}`,
+      values: { queued: 'queued', ...(at.claimExpiresAt === undefined ? {} : { known: at.claimExpiresAt }) },
     });
   }
 
