@@ -37,22 +37,24 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 export class Tables {
-  private readonly server: Server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
-
-  async create(): Promise<void> {
+  static async create(): Promise<Tables> {
+    const tables = new Tables(dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 }));
     for (const [table, keys] of Object.entries(KEYS)) {
-      await this.call('CreateTable', {
+      await tables.call('CreateTable', {
         TableName: table,
         AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
         KeySchema: keys.map((name, index) => ({ AttributeName: name, KeyType: index === 0 ? 'HASH' : 'RANGE' })),
         BillingMode: 'PAY_PER_REQUEST',
       });
       // dynalite makes the table active in a timer of its own.
-      while ((await this.call('DescribeTable', { TableName: table }) as { Table: { TableStatus: string } }).Table.TableStatus !== 'ACTIVE') {
+      while ((await tables.call('DescribeTable', { TableName: table }) as { Table: { TableStatus: string } }).Table.TableStatus !== 'ACTIVE') {
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     }
+    return tables;
   }
+
+  private constructor(private readonly server: Server) {}
 
   async handle(request: HttpRequest): Promise<HttpAnswer> {
     const incoming = new Incoming(request);

@@ -20,18 +20,25 @@ export interface EnvironmentKey {
 
 const ASSETS = join(__dirname, '..', '..', 'assets');
 
-/** SDK clients stop repeating calls after about fifty that failed in a row; nothing of one world's faults may reach another. */
-const FAULTS_PER_ENVIRONMENT = 12;
+/**
+ * An SDK client has 500 tokens for repeating calls: a repetition that fails costs up to 14, a call that succeeds gives one back. An
+ * environment that may have spent much of it is thrown away, so that the faults of one world do not reach the next.
+ */
+const REPETITION_COST = 14;
+const MOST_SPENT = 150;
 
 /** An environment keeps some 10 MB. */
 const MAX_IDLE = 40;
+
+/** dynalite keeps something of every query that it has ever answered. */
+const WORLDS_PER_TABLES = 100;
 
 const START = Date.UTC(2026, 0, 1);
 const DAY_MS = 86_400_000;
 
 export async function startSimulation(): Promise<Simulation> {
-  const tables = new Tables();
-  await tables.create();
+  let tables = await Tables.create();
+  let worlds = 0;
   const directory = temporaryDirectory();
   const pool = new EnvironmentPool();
   let start = START;
@@ -41,18 +48,20 @@ export async function startSimulation(): Promise<Simulation> {
       directory,
       pool,
       // A handler may remember something for some minutes: to the next world it is long ago.
-      onClose: (now) => {
+      onClose: async (now) => {
         start += DAY_MS * Math.ceil(1 + (now - start) / DAY_MS);
+        worlds += 1;
+        if (worlds % WORLDS_PER_TABLES === 0) tables = await Tables.create();
       },
     }),
     close: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
 
-/** Loading a handler takes ten times as long as most of its invocations: it is kept for other worlds, by code and environment variables. */
+/** Loading a handler takes long, and a young one is slow: it is kept for other worlds, by code and environment variables. */
 export class EnvironmentPool {
   private readonly idle: Array<{ key: string; environment: ExecutionEnvironment }> = [];
-  private readonly faults = new WeakMap<ExecutionEnvironment, number>();
+  private readonly spent = new WeakMap<ExecutionEnvironment, number>();
 
   take(key: EnvironmentKey): ExecutionEnvironment {
     const name = JSON.stringify(key);
@@ -60,11 +69,12 @@ export class EnvironmentPool {
     return found < 0 ? new ExecutionEnvironment(key.file ?? join(ASSETS, key.handler, 'index.js'), key.variables) : this.idle.splice(found, 1)[0].environment;
   }
 
-  /** `faults`: how many it has seen since it was taken. */
-  give(key: EnvironmentKey, environment: ExecutionEnvironment, faults: number): void {
-    const sum = (this.faults.get(environment) ?? 0) + faults;
-    this.faults.set(environment, sum);
-    if (sum < FAULTS_PER_ENVIRONMENT) {
+  /** `calls` and `faults` since it was taken. */
+  give(key: EnvironmentKey, environment: ExecutionEnvironment, calls: number, faults: number): void {
+    const spent = Math.max(0, (this.spent.get(environment) ?? 0) + REPETITION_COST * faults - calls);
+    this.spent.set(environment, spent);
+    environment.release();
+    if (spent < MOST_SPENT) {
       this.idle.push({ key: JSON.stringify(key), environment });
       if (this.idle.length > MAX_IDLE) this.idle.shift();
     }

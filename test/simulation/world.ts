@@ -14,7 +14,7 @@ import type { BuildRequest } from '../../src/contract/build-request';
 import { TERMINAL_STATUSES, type DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import type { DeploymentStatusChangedDetail } from '../../src/contract/events';
-import { STATE_KINDS } from '../../src/contract/state-table';
+import { STATE_KINDS, STATE_TABLE } from '../../src/contract/state-table';
 
 export interface WorldOptions {
   /** Decides latencies, jitter and ids. */
@@ -53,6 +53,14 @@ export interface HistoryEntry {
   readonly record: DeploymentRecord;
 }
 
+/** A branch's newest deployment, as the state table said from then on. */
+export interface BranchHead {
+  readonly at: number;
+  readonly branchKey: string;
+  readonly deploymentId: string;
+  readonly createdAt: string;
+}
+
 export interface Copy {
   readonly at: number;
   readonly key: string;
@@ -62,13 +70,14 @@ interface Shared {
   readonly tables: Tables;
   readonly directory: string;
   readonly pool: EnvironmentPool;
-  readonly onClose: (now: number) => void;
+  readonly onClose: (now: number) => Promise<void>;
 }
 
 interface Environment {
   readonly key: EnvironmentKey;
   readonly environment: ExecutionEnvironment;
   isFree: boolean;
+  calls: number;
   faults: number;
 }
 
@@ -90,6 +99,7 @@ export class World {
   readonly statusEvents: StatusEvent[] = [];
   /** Every state of every record, by deployment. */
   readonly history = new Map<string, HistoryEntry[]>();
+  readonly branchHeads: BranchHead[] = [];
   /** What was copied to its final place. */
   readonly copies: Copy[] = [];
   /** Payloads of the finalizer that no attempt could deal with. */
@@ -101,15 +111,16 @@ export class World {
   private readonly queues;
   private readonly invocations: Record<HandlerName, number> = { orchestrator: 0, finalizer: 0, reconciler: 0 };
   private readonly variables: Record<HandlerName, Record<string, string>>;
-  private readonly context: InvocationContext;
+  private readonly context: Omit<InvocationContext, 'serve'>;
   private running = 0;
   private orchestrators = 0;
   private expected = 0;
   private deliveries = 0;
   private buildEvents = 0;
   private ticks = 0;
-  private quietTicks = 0;
-  private changes = 0;
+  /** Counts what may have made work for the reconciler. */
+  private activity = 0;
+  private isQuiet = false;
   private poll?: Appointment;
   /** Taken from the pool, in the order in which this world first needed them. */
   private readonly environments: Environment[] = [];
@@ -138,8 +149,10 @@ export class World {
       random: this.random,
       latency: () => latency(this.random),
       faultOf: (call) => faults.onCall?.(call),
-      onFault: (call, fault) => this.note(() => `! ${fault}: ${nameOf(call)}`),
-      serve: async (call, request) => this.serve(call, request),
+      onFault: (call, fault) => {
+        this.stir();
+        this.note(() => `! ${fault}: ${nameOf(call)}`);
+      },
       log: (line) => this.note(() => line),
     };
     if (reconcileEverySeconds > 0) this.tick(1000 * reconcileEverySeconds);
@@ -158,6 +171,7 @@ export class World {
     this.expected += 1;
     this.timeline.after(milliseconds, () => {
       this.expected -= 1;
+      this.stir();
       return action();
     });
   }
@@ -197,10 +211,20 @@ export class World {
     return this.timeline.next === undefined;
   }
 
+  /** Runs for this time. */
+  async wait({ seconds }: { seconds: number }): Promise<void> {
+    const end = this.timeline.now + 1000 * seconds;
+    while ((this.timeline.next ?? Infinity) <= end) {
+      await this.timeline.step();
+      await settled();
+    }
+    this.timeline.now = end;
+  }
+
   async close(): Promise<void> {
     await this.shared.tables.clear();
-    this.environments.forEach(({ key, environment, faults }) => this.shared.pool.give(key, environment, faults));
-    this.shared.onClose(this.timeline.now);
+    this.environments.forEach(({ key, environment, calls, faults }) => this.shared.pool.give(key, environment, calls, faults));
+    await this.shared.onClose(this.timeline.now);
   }
 
   private variablesOf(maxReceiveCount: number, retentionSeconds: number, visibilitySeconds: number): Record<HandlerName, Record<string, string>> {
@@ -237,6 +261,10 @@ export class World {
     environment.isFree = false;
     const context: InvocationContext = {
       ...this.context,
+      serve: async (call, request) => {
+        environment.calls += 1;
+        return this.serve(call, request);
+      },
       onFault: (call, fault) => {
         environment.faults += 1;
         this.context.onFault(call, fault);
@@ -256,7 +284,7 @@ export class World {
     const free = this.environments.find((one) => one.key.handler === handler && one.isFree);
     if (free) return free;
     const key: EnvironmentKey = { handler, variables: this.variables[handler], file: this.options.handlers?.[handler] };
-    const taken: Environment = { key, environment: this.shared.pool.take(key), isFree: true, faults: 0 };
+    const taken: Environment = { key, environment: this.shared.pool.take(key), isFree: true, calls: 0, faults: 0 };
     this.environments.push(taken);
     return taken;
   }
@@ -271,6 +299,7 @@ export class World {
     if (due === Infinity) return;
     this.poll = this.timeline.after(due - this.timeline.now, async () => {
       this.poll = undefined;
+      this.stir();
       const [message] = await this.queue.receive({ maxMessages: 1, waitSeconds: 0 });
       if (message) this.deliver(message);
       this.pollSoon();
@@ -333,9 +362,9 @@ export class World {
       const fault = this.options.faults?.onSchedule?.(this.ticks);
       this.ticks += 1;
       const reconcile = () => {
-        const before = this.changes;
+        const before = this.activity;
         this.invoke('reconciler', { 'source': 'aws.scheduler', 'detail-type': 'Scheduled Event', 'detail': {} }, (outcome) => {
-          this.quietTicks = this.changes === before && 'returned' in outcome ? this.quietTicks + 1 : 0;
+          this.isQuiet = this.activity === before && 'returned' in outcome;
         });
       };
       if (fault === 'drop') return;
@@ -373,11 +402,12 @@ export class World {
       if (TableName === DEPLOYMENTS_TABLE) await this.remember(key.deploymentId.S);
       // Where the reconciler goes on says nothing about deployments.
       if (key.kind?.S === STATE_KINDS.cursor) return;
+      if (key.kind?.S === STATE_KINDS.branch) await this.rememberHead(key.id.S);
     }
     if (service === 's3' && operation === 'CopyObject') {
       this.copies.push({ at: this.timeline.now, key: decodeURIComponent(request.path.split('?')[0].slice(1)) });
     }
-    if (changes) this.changes += 1;
+    if (changes) this.stir();
     if (service === 'sqs') this.pollSoon();
   }
 
@@ -387,6 +417,17 @@ export class World {
     const entries = this.history.get(deploymentId) ?? [];
     this.history.set(deploymentId, entries);
     entries.push({ at: this.timeline.now, record });
+  }
+
+  private async rememberHead(id: string): Promise<void> {
+    const head = await this.shared.tables.get(STATE_TABLE_NAME, { [STATE_TABLE.partitionKey]: STATE_KINDS.branch, [STATE_TABLE.sortKey]: id });
+    if (head) this.branchHeads.push({ at: this.timeline.now, branchKey: id, deploymentId: String(head.deploymentId), createdAt: String(head.createdAt) });
+  }
+
+  /** Something has happened that the reconciler may have to look at. */
+  private stir(): void {
+    this.activity += 1;
+    this.isQuiet = false;
   }
 
   private putEvents(entries: PutEventsEntry[]): object {
@@ -407,7 +448,7 @@ export class World {
   }
 
   private mayBeQuiet(): boolean {
-    const reconciled = this.options.reconcileEverySeconds === 0 || this.quietTicks > 0;
+    const reconciled = this.options.reconcileEverySeconds === 0 || this.isQuiet;
     return reconciled && this.running === 0 && this.orchestrators === 0 && this.expected === 0 && this.queue.nextVisibleAt === Infinity
       && this.codeBuild.builds.every(({ status }) => status !== 'IN_PROGRESS');
   }

@@ -1,0 +1,3 @@
+import { describeGenerated } from './generated';
+
+describeGenerated('superseded builds are stopped', { stopSupersededBuilds: true });

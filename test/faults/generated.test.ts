@@ -1,0 +1,3 @@
+import { describeGenerated } from './generated';
+
+describeGenerated('defaults', { stopSupersededBuilds: false });

@@ -1,0 +1,207 @@
+/** What must be true of the pipeline whatever has happened. Each check says in a sentence what it found. */
+import { ENDINGS, requestOf, type Played, type Scenario } from './scenario';
+import { TERMINAL_STATUSES, type DeploymentRecord, type DeploymentStatus } from '../../src/contract/deployment';
+import { PUBLIC_RECORD_FIELDS } from '../../src/contract/events';
+import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, STAGING_ROOT, staticPrefix } from '../../src/contract/keys';
+import { branchKey, STATE_KINDS } from '../../src/contract/state-table';
+import { GOOD_FILES, type SimulatedBuild } from '../simulation';
+import { BUILD_PROJECT_ARN } from '../simulation/code-build';
+
+interface Deployment {
+  readonly id: string;
+  readonly plan: Scenario['deployments'][number];
+  readonly request: ReturnType<typeof requestOf>;
+  readonly record: DeploymentRecord | undefined;
+  readonly builds: readonly SimulatedBuild[];
+}
+
+/** The claim of one invocation of the orchestrator: so long after a newer deployment was registered an older one may still be started. */
+const CLAIM_MS = 61_000;
+
+export async function violations(scenario: Scenario, played: Played): Promise<string[]> {
+  const { world } = played;
+  const records = new Map((await world.records()).map((record) => [record.deploymentId, record]));
+  const deployments = scenario.deployments.map((plan, index): Deployment => {
+    const request = requestOf(plan, index);
+    const id = request.deploymentId;
+    return { id, plan, request, record: records.get(id), builds: world.codeBuild.builds.filter(({ deploymentId }) => deploymentId === id) };
+  });
+  const found = [
+    ...played.isQuiet ? [] : ['the pipeline did not come to rest'],
+    ...deployments.flatMap((deployment) => [
+      ...builtOnce(deployment),
+      ...endedRightly(deployment, scenario, played),
+      ...movedForward(deployment, played),
+      ...announced(deployment, played),
+      ...supersededNotOvertaking(deployment, played),
+    ].map((problem) => `${deployment.id}: ${problem}`)),
+    ...await promotedRightly(deployments, played),
+    ...limitKept(deployments, scenario),
+    ...await stateIsClean(played),
+    ...neverBackwards(played),
+  ];
+  return found;
+}
+
+function builtOnce({ builds }: Deployment): string[] {
+  return builds.length <= 1 ? [] : [`built ${builds.length} times`];
+}
+
+function endedRightly(deployment: Deployment, scenario: Scenario, played: Played): string[] {
+  const { builds: [build], plan, record, request } = deployment;
+  if (plan.invalid !== undefined) return invalidEndedRightly(deployment);
+  if (!record) return ['has no record: its request is lost'];
+  const { failureCode, status, supersededBy } = record;
+  if (!TERMINAL_STATUSES.includes(status)) return [`is ${status} for ever`];
+  const says = `${status}${failureCode ? ` ${failureCode}` : ''}`;
+  if (record.completedAt === undefined) return ['has ended, and no completedAt'];
+  if (supersededBy !== undefined && !isNewer(played, supersededBy, record)) return [`is superseded by ${supersededBy}, which is not newer`];
+  if (!build) {
+    if (record.buildId !== undefined) return [`has the build ${record.buildId}, which does not exist`];
+    if (status === 'superseded') return supersededBy === undefined ? ['is superseded by nobody'] : [];
+    if (status !== 'failed' || failureCode !== 'START_FAILED') return [`says ${says} and was never built`];
+    if (scenario.redrive) return ['is START_FAILED after the redrive'];
+    return played.deadLettered.has(request.deploymentId) ? [] : ['is START_FAILED, and its message is not in the dead-letter queue'];
+  }
+  if (record.buildId !== build.id) return [`says ${says} and ${record.buildId ?? 'no build'}, but its build is ${build.id}`];
+  if (record.buildStartedAt === undefined || record.logsUrl === undefined) return ['has a build, and no buildStartedAt or logsUrl'];
+  const { failureCode: planned = undefined, plan: { status: plannedStatus } } = ENDINGS[plan.ending];
+  if (build.status === 'STOPPED' && plannedStatus !== 'STOPPED' && planned !== 'TIMED_OUT') {
+    // Somebody's StopBuild: only a newer deployment is a reason, and only with that prop.
+    return status === 'superseded' && scenario.stopSupersededBuilds ? [] : [`its build was stopped, and it says ${says}`];
+  }
+  if (build.status === 'STOPPED' && status === 'superseded') {
+    return supersededBy === undefined ? ['is superseded by nobody'] : [];
+  }
+  if (planned === undefined) return status === 'success' ? [] : [`its build succeeded, and it says ${says}`];
+  return status === 'failed' && failureCode === planned ? [] : [`its build ended with ${planned}, and it says ${says}`];
+}
+
+function invalidEndedRightly({ builds, plan, record }: Deployment): string[] {
+  if (builds.length > 0) return ['was built from an invalid request'];
+  if (plan.invalid === 'not JSON') return record ? ['nobody could know of it, and it has a record'] : [];
+  return record?.status === 'failed' && record.failureCode === 'INVALID_REQUEST' ? [] : [`its request is invalid, and it says ${record?.status} ${record?.failureCode}`];
+}
+
+function isNewer({ world }: Played, deploymentId: string, than: DeploymentRecord): boolean {
+  const other = world.history.get(deploymentId)?.at(-1)?.record;
+  if (!other || other.projectId !== than.projectId || other.branch !== than.branch) return false;
+  return other.createdAt > than.createdAt || (other.createdAt === than.createdAt && other.deploymentId > than.deploymentId);
+}
+
+const RANK: Readonly<Record<DeploymentStatus, number>> = { queued: 0, building: 1, success: 2, failed: 2, superseded: 2 };
+
+/** What an ended deployment says for good. A newer deployment may still be noted by nobody, so supersededBy is among it. */
+const FINAL: readonly (keyof DeploymentRecord)[] = ['status', 'failureCode', 'failureMessage', 'completedAt', 'buildId', 'artifacts', 'supersededBy'];
+
+function movedForward({ id }: Deployment, { world }: Played): string[] {
+  const history = world.history.get(id) ?? [];
+  return history.slice(1).flatMap(({ record: after }, index) => {
+    const before = history[index].record;
+    const [was, is] = [before.version ?? 0, after.version ?? 0];
+    const step = `${before.status} (version ${was}) -> ${after.status} (version ${is})`;
+    if (is < was) return [`its version went back: ${step}`];
+    if (after.createdAt !== before.createdAt) return [`its createdAt changed: ${before.createdAt} -> ${after.createdAt}`];
+    const isReopened = before.status === 'failed' && before.buildId === undefined && after.status === 'queued';
+    if (before.status !== after.status) {
+      if (is <= was) return [`its status changed without a new version: ${step}`];
+      return RANK[after.status] > RANK[before.status] || isReopened ? [] : [`its status went back: ${step}`];
+    }
+    if (!TERMINAL_STATUSES.includes(after.status)) return [];
+    const changed = FINAL.find((field) => JSON.stringify(after[field]) !== JSON.stringify(before[field]));
+    return changed ? [`it had ended, and its ${changed} changed`] : [];
+  });
+}
+
+function announced({ id, record }: Deployment, { world }: Played): string[] {
+  if (!record || record.version === undefined) return [];
+  const publicPart = (one: DeploymentRecord) => canonical(Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, one[name]])));
+  const events = world.statusEvents.filter(({ detail }) => detail.deploymentId === id);
+  const states = new Set((world.history.get(id) ?? []).map((entry) => publicPart(entry.record)));
+  const stray = events.find(({ detail }) => !states.has(canonical(detail)));
+  if (stray) return [`an event says what its record never said: ${JSON.stringify(stray.detail)}`];
+  if (events.some(({ resources }) => resources.join() !== BUILD_PROJECT_ARN)) return ['an event does not name the pipeline'];
+  return events.some(({ detail }) => canonical(detail) === publicPart(record)) ? [] : [`no event tells its end (version ${record.version})`];
+}
+
+/** JSON with its fields in order, and without those that are undefined. */
+function canonical(value: object): string {
+  return JSON.stringify(value, (_, part: unknown) => (
+    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part
+  ));
+}
+
+/** As soon as the newest deployment of a branch is known, an older one does not begin, and does not succeed without saying so. */
+function supersededNotOvertaking({ builds: [build], id, record }: Deployment, { world }: Played): string[] {
+  if (!record) return [];
+  const newer = world.branchHeads.find((head) => head.branchKey === branchKey(record) && head.deploymentId !== id
+    && (head.createdAt > record.createdAt || (head.createdAt === record.createdAt && head.deploymentId > id)));
+  if (!newer) return [];
+  const problems = [];
+  if (build && build.submittedAt > newer.at + CLAIM_MS) problems.push(`was started ${(build.submittedAt - newer.at) / 1000} s after ${newer.deploymentId} was queued`);
+  const success = (world.history.get(id) ?? []).find((entry) => entry.record.status === 'success');
+  if (success && success.at > newer.at + READ_TO_WRITE_MS && success.record.supersededBy === undefined) {
+    problems.push(`succeeded ${(success.at - newer.at) / 1000} s after ${newer.deploymentId} was queued, and does not say so`);
+  }
+  return problems;
+}
+
+/** Between the last look at the branch and the write of the success there is nothing but the two calls, with their repetitions. */
+const READ_TO_WRITE_MS = 45_000;
+
+async function promotedRightly(deployments: readonly Deployment[], { world }: Played): Promise<string[]> {
+  const keys = await world.bucket.keys();
+  const left = keys.filter((key) => key.startsWith(STAGING_ROOT));
+  return [
+    ...left.length > 0 ? [`${left.length} objects are left in staging, ${left[0]} for one`] : [],
+    ...deployments.flatMap(({ id, record, request: { projectId, commitSha } }) => {
+      const [artifacts, statics] = [artifactsPrefix(projectId, commitSha), staticPrefix(projectId, commitSha)];
+      const history = world.history.get(id) ?? [];
+      const success = history.find((entry) => entry.record.status === 'success');
+      if (!success) return [];
+      const expected = GOOD_FILES.map((name) => name.replace(/^artifacts\//, artifacts).replace(/^static\//, statics));
+      const missing = expected.filter((key) => !keys.includes(key) || !world.copies.some((copy) => copy.key === key && copy.at <= success.at));
+      const late = world.copies.find(({ at, key }) => at > success.at && expected.includes(key));
+      return [
+        ...missing.length > 0 ? [`${id}: said success before ${missing[0]} was there`] : [],
+        ...late ? [`${id}: ${late.key} was promoted again after the success`] : [],
+        ...record?.artifacts?.lambdaKey !== artifacts + LAMBDA_ZIP || record.artifacts.manifestKey !== artifacts + MANIFEST ? [`${id}: its artifacts are not described`] : [],
+      ];
+    }),
+  ];
+}
+
+function limitKept(deployments: readonly Deployment[], { maxConcurrentBuildsPerProject: limit }: Scenario): string[] {
+  if (limit === undefined) return [];
+  const all = deployments.flatMap(({ builds, request }) => builds.map((build) => ({ ...build, projectId: request.projectId })));
+  return all.flatMap((build) => {
+    const runsAt = (time: number) => ({ submittedAt, endedAt = Infinity }: SimulatedBuild) => submittedAt <= time && endedAt > time;
+    const beside = all.filter(({ projectId }) => projectId === build.projectId).filter(runsAt(build.submittedAt));
+    return beside.length > limit ? [`${build.projectId} had ${beside.length} builds at the same time, of ${limit}`] : [];
+  });
+}
+
+async function stateIsClean({ world }: Played): Promise<string[]> {
+  return (await world.stateItems()).flatMap((item) => {
+    if (item.kind === STATE_KINDS.open) return [`${String(item.id)} is still among the open deployments`];
+    const { building, waitingSince } = item;
+    const isLeft = item.kind === STATE_KINDS.project && (building ?? waitingSince) !== undefined;
+    return isLeft ? [`${String(item.id)} still has ${JSON.stringify({ building, waitingSince })}`] : [];
+  });
+}
+
+/** Somebody who goes live on each success that nobody has overtaken, and takes each version of a deployment once. */
+function neverBackwards({ world }: Played): string[] {
+  const live = new Map<string, string>();
+  const seen = new Set<string>();
+  return world.statusEvents.flatMap(({ detail }) => {
+    const version = `${detail.deploymentId} ${detail.version}`;
+    if (detail.status !== 'success' || detail.supersededBy !== undefined || seen.has(version)) return [];
+    seen.add(version);
+    const branch = branchKey(detail);
+    const before = live.get(branch);
+    if (before !== undefined && before > detail.createdAt) return [`${branch} went back to ${detail.deploymentId}`];
+    live.set(branch, detail.createdAt);
+    return [];
+  });
+}

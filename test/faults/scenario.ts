@@ -1,0 +1,225 @@
+/** What can happen to the pipeline: a generated scenario, and how it is played in a simulated world. */
+import * as fc from 'fast-check';
+import type { BuildRequest } from '../../src/contract/build-request';
+import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
+import {
+  CALL_FAULTS, EVENT_FAULTS, GOOD_FILES, MESSAGE_FAULTS, type AwsCall, type BuildPlan, type CallFault, type EventFault, type Faults, type HandlerName,
+  type MessageFault, type Simulation, type World,
+} from '../simulation';
+
+/** How a build ends, and what the deployment's record must then say. */
+export interface Ending {
+  readonly plan: Omit<BuildPlan, 'seconds'>;
+  /** Undefined: success. */
+  readonly failureCode?: FailureCode;
+  readonly seconds?: number;
+}
+
+const failedWith = (exitCode: number, phase: string, failureCode: FailureCode): Ending => ({ plan: { status: 'FAILED', exitCode, phase }, failureCode });
+
+/** A build that CodeBuild never ends: longer than its timeout of 30 minutes. */
+const FORGOTTEN_SECONDS = 4 * 3600;
+
+export const ENDINGS: Readonly<Record<string, Ending>> = {
+  'succeeded': { plan: { status: 'SUCCEEDED' } },
+  'app does not build': failedWith(EXIT_CODES.BUILD_FAILED!, 'BUILD', 'BUILD_FAILED'),
+  'commit missing': failedWith(EXIT_CODES.COMMIT_NOT_FOUND!, 'PRE_BUILD', 'COMMIT_NOT_FOUND'),
+  'upload failed': failedWith(EXIT_CODES.UPLOAD_FAILED!, 'POST_BUILD', 'UPLOAD_FAILED'),
+  'install fails in its own way': failedWith(1, 'PRE_BUILD', 'INSTALL_FAILED'),
+  'out of memory': failedWith(137, 'BUILD', 'OUT_OF_MEMORY'),
+  'no container': { plan: { status: 'FAILED', phase: 'PROVISIONING' }, failureCode: 'PROVISIONING_FAILED' },
+  'fault': { plan: { status: 'FAULT', phase: 'BUILD' }, failureCode: 'CODEBUILD_FAULT' },
+  'timed out': { plan: { status: 'TIMED_OUT', phase: 'BUILD' }, failureCode: 'TIMED_OUT' },
+  'queue timed out': { plan: { status: 'TIMED_OUT', phase: 'QUEUED' }, failureCode: 'QUEUE_TIMED_OUT' },
+  'stopped by a person': { plan: { status: 'STOPPED', phase: 'BUILD' }, failureCode: 'STOPPED' },
+  'manifest missing': { plan: { status: 'SUCCEEDED', files: GOOD_FILES.slice(0, -1) }, failureCode: 'ARTIFACTS_MISSING' },
+  'nothing stored': { plan: { status: 'SUCCEEDED', files: [] }, failureCode: 'ARTIFACTS_MISSING' },
+  'strange object stored': { plan: { status: 'SUCCEEDED', files: [...GOOD_FILES, 'artifacts/evil.sh'] }, failureCode: 'ARTIFACTS_INVALID' },
+  'forgotten by CodeBuild': { plan: { status: 'SUCCEEDED' }, failureCode: 'TIMED_OUT', seconds: FORGOTTEN_SECONDS },
+};
+
+/** Messages that cannot be honoured. All but the first name their deployment. */
+export const INVALID_BODIES: Readonly<Record<string, (request: BuildRequest) => string>> = {
+  'not JSON': () => 'build this',
+  'bad commit': (request) => JSON.stringify({ ...request, commitSha: 'HEAD' }),
+  'no branch': ({ branch: _, ...request }) => JSON.stringify(request),
+  'unknown field': (request) => JSON.stringify({ ...request, priority: 1 }),
+};
+
+export interface DeploymentPlan {
+  /** When its request is sent, in milliseconds. */
+  readonly at: number;
+  readonly project: number;
+  readonly branch: number;
+  readonly ending: keyof typeof ENDINGS;
+  readonly buildSeconds: number;
+  /** Its producer writes the record before it sends the request. */
+  readonly hasRecord: boolean;
+  readonly invalid?: keyof typeof INVALID_BODIES;
+}
+
+/** Calls number `index` and the following of an invocation fail. */
+export interface CallFaultPlan {
+  readonly handler: HandlerName;
+  readonly invocation: number;
+  readonly index: number;
+  readonly times: number;
+  readonly fault: CallFault;
+}
+
+/** For some time, no call of a service has success. */
+export interface Outage {
+  readonly service: AwsCall['service'];
+  readonly from: number;
+  readonly to: number;
+  readonly fault: CallFault;
+}
+
+export interface Scenario {
+  readonly seed: number;
+  readonly concurrentBuilds: number;
+  readonly queuedBuilds: number;
+  readonly maxConcurrentBuildsPerProject?: number;
+  readonly stopSupersededBuilds: boolean;
+  readonly visibilityTimeoutSeconds: number;
+  readonly deployments: readonly DeploymentPlan[];
+  readonly callFaults: readonly CallFaultPlan[];
+  readonly outage?: Outage;
+  /** By the number of the delivery, event, tick. */
+  readonly messageFaults: readonly (MessageFault | null)[];
+  readonly eventFaults: readonly (EventFault | null)[];
+  readonly scheduleFaults: readonly (EventFault | null)[];
+  /** At the end, the dead-letter queue is redriven. */
+  readonly redrive: boolean;
+}
+
+/** Long enough for three visibility timeouts, a message that was sent again, and a build on top. */
+const HOURS = 30;
+
+export function requestOf({ project, branch }: DeploymentPlan, index: number): BuildRequest {
+  return {
+    deploymentId: `deployment-${index + 1}`,
+    projectId: `project-${project + 1}`,
+    commitSha: String(index + 1).repeat(40),
+    repoUrl: 'https://github.com/owner/app',
+    branch: `branch-${branch + 1}`,
+  };
+}
+
+export interface Played {
+  readonly world: World;
+  /** Whether everything came to rest before the time was up. */
+  readonly isQuiet: boolean;
+  /** Deployments whose request was in the dead-letter queue before it was redriven. */
+  readonly deadLettered: ReadonlySet<string>;
+}
+
+/** The caller closes the world. */
+export async function play(simulation: Simulation, scenario: Scenario, trace = false): Promise<Played> {
+  const { deployments } = scenario;
+  const requests = deployments.map(requestOf);
+  const world = simulation.world({
+    ...scenario,
+    trace,
+    plan: (deploymentId) => {
+      const { ending, buildSeconds } = deployments[requests.findIndex((request) => request.deploymentId === deploymentId)];
+      return { ...ENDINGS[ending].plan, seconds: ENDINGS[ending].seconds ?? buildSeconds };
+    },
+    faults: faultsOf(scenario, () => world),
+  });
+  deployments.forEach(({ at, hasRecord, invalid }, index) => world.at(at, async () => {
+    const request = requests[index];
+    if (hasRecord) await world.putRecord({ ...request, status: 'queued', createdAt: new Date(world.timeline.now).toISOString() });
+    world.send(invalid ? INVALID_BODIES[invalid](request) : request, request.projectId);
+  }));
+  let isQuiet = await world.run({ hours: HOURS });
+  // The reconciler hides what it looks at for a moment.
+  await world.wait({ seconds: 60 });
+  const deadLettered = new Set<string>();
+  for (const { body } of await world.deadLetters.receive({ maxMessages: 1000, visibilityTimeout: 0 })) {
+    const index = requests.findIndex(({ deploymentId }) => body.includes(deploymentId));
+    if (index >= 0) deadLettered.add(requests[index].deploymentId);
+  }
+  if (isQuiet && scenario.redrive) {
+    world.redrive();
+    isQuiet = await world.run({ hours: HOURS });
+  }
+  return { world, isQuiet, deadLettered };
+}
+
+function faultsOf(scenario: Scenario, world: () => World): Faults {
+  const { callFaults, outage } = scenario;
+  return {
+    onCall: ({ at, handler, index, invocation, service, operation }) => {
+      const planned = callFaults.find((plan) => (
+        plan.handler === handler && plan.invocation === invocation && index >= plan.index && index < plan.index + plan.times
+      ));
+      const time = at - world().start;
+      const isOut = outage && outage.service === service && time >= outage.from && time < outage.to;
+      const fault = planned?.fault ?? (isOut ? outage.fault : undefined);
+      // S3 may well copy late what it was told to copy; then the same object is written twice, by nobody's fault.
+      return fault === 'timeout late' && operation === 'CopyObject' ? 'timeout after' : fault;
+    },
+    onMessage: (delivery) => scenario.messageFaults[delivery] ?? undefined,
+    onBuildEvent: (event) => scenario.eventFaults[event] ?? undefined,
+    onSchedule: (tick) => scenario.scheduleFaults[tick] ?? undefined,
+  };
+}
+
+function rarely<T>(arbitrary: fc.Arbitrary<T>, otherwise: T, oneIn: number): fc.Arbitrary<T> {
+  return fc.oneof({ weight: oneIn - 1, arbitrary: fc.constant(otherwise) }, { weight: 1, arbitrary });
+}
+
+const deployment: fc.Arbitrary<DeploymentPlan> = fc.record({
+  // Mostly close together: that is where they meet.
+  at: fc.oneof({ weight: 4, arbitrary: fc.nat(1500) }, { weight: 3, arbitrary: fc.nat(120_000) }, { weight: 1, arbitrary: fc.nat(1_800_000) }),
+  project: rarely(fc.constant(1), 0, 4),
+  branch: rarely(fc.constant(1), 0, 4),
+  ending: fc.oneof({ weight: 2, arbitrary: fc.constant('succeeded') }, { weight: 1, arbitrary: fc.constantFrom(...Object.keys(ENDINGS)) }),
+  buildSeconds: fc.oneof(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 1700 })),
+  hasRecord: rarely(fc.constant(true), false, 4),
+  invalid: rarely<string | undefined>(fc.constantFrom(...Object.keys(INVALID_BODIES)), undefined, 20),
+  // Nobody can know which record a message belongs to that does not name it.
+}).map((plan) => (plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan));
+
+const callFault: fc.Arbitrary<CallFaultPlan> = fc.record({
+  handler: fc.oneof(
+    { weight: 4, arbitrary: fc.constant('orchestrator' as const) },
+    { weight: 3, arbitrary: fc.constant('finalizer' as const) },
+    { weight: 2, arbitrary: fc.constant('reconciler' as const) },
+  ),
+  invocation: fc.oneof({ weight: 3, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(8) }),
+  index: fc.nat(18),
+  // As often as the SDK tries, nothing gets through.
+  times: rarely(fc.integer({ min: 2, max: 6 }), 1, 3),
+  fault: fc.constantFrom(...CALL_FAULTS),
+});
+
+const outage: fc.Arbitrary<Outage> = fc.record({
+  service: fc.constantFrom('dynamodb', 'codebuild', 'sqs', 's3', 'events', 'lambda'),
+  from: fc.nat(600_000),
+  length: fc.oneof(fc.nat(60_000), fc.nat(1_800_000)),
+  fault: fc.constantFrom('timeout before', 'reset before', 'throttle', 'error before', 'error after'),
+}).map(({ from, length, ...rest }) => ({ ...rest, from, to: from + length }));
+
+const sparse = <T>(values: readonly T[], maxLength: number) => fc.array(rarely<T | null>(fc.constantFrom(...values), null, 4), { maxLength });
+
+/** The props that decide how the handlers work. */
+export type Settings = Pick<Scenario, 'maxConcurrentBuildsPerProject' | 'stopSupersededBuilds'>;
+
+export const scenarios = (settings: Settings): fc.Arbitrary<Scenario> => fc.record({
+  seed: fc.nat(1_000_000_000),
+  concurrentBuilds: fc.integer({ min: 1, max: 3 }),
+  queuedBuilds: fc.constantFrom(0, 5),
+  maxConcurrentBuildsPerProject: fc.constant(settings.maxConcurrentBuildsPerProject),
+  stopSupersededBuilds: fc.constant(settings.stopSupersededBuilds),
+  // The default is 1800. A shorter one shows the same and needs fewer runs of the reconciler.
+  visibilityTimeoutSeconds: fc.constant(600),
+  deployments: fc.array(deployment, { minLength: 1, maxLength: 3 }),
+  callFaults: fc.array(callFault, { maxLength: 5 }),
+  outage: rarely<Outage | undefined>(outage, undefined, 5),
+  messageFaults: sparse(MESSAGE_FAULTS, 6),
+  eventFaults: sparse(EVENT_FAULTS, 8),
+  scheduleFaults: sparse(EVENT_FAULTS, 4),
+  redrive: fc.boolean(),
+});
