@@ -1,6 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { DeadLetters } from './dead-letters';
 import { OpenDeploymentsReview } from './open-deployments-review';
+import { PlacesReview } from './places-review';
 import { RunningBuildsReview } from './running-builds-review';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { lambdaClient } from '../shared/aws-clients';
@@ -17,6 +18,7 @@ const pipeline = pipelineOfEnvironment();
 const finalizer = { client: lambdaClient(), functionName: requiredEnv(HANDLER_ENV.finalizerFunction) };
 const runningBuilds = new RunningBuildsReview(pipeline, finalizer);
 const deadLetters = new DeadLetters(pipeline, requiredEnv(HANDLER_ENV.deadLetterQueueUrl));
+const places = new PlacesReview(pipeline);
 const openDeployments = new OpenDeploymentsReview(pipeline, finalizer, {
   visibilityTimeoutSeconds: Number(requiredEnv(HANDLER_ENV.visibilityTimeoutSeconds)),
   retentionSeconds: Number(requiredEnv(HANDLER_ENV.messageRetentionSeconds)),
@@ -40,6 +42,7 @@ export async function handler(_event: unknown, context: Context): Promise<void> 
     ['running builds', () => runningBuilds.run(hasTime(0.3))],
     ['dead letters', () => deadLetters.run(hasTime(0.3))],
     ['open deployments', () => openDeployments.run(hasTime(1))],
+    ['places', () => places.run(hasTime(1))],
     ['waiting line', () => pipeline.line.callNext(Date.now())],
   ];
   for (const [name, part] of parts) {

@@ -40,10 +40,14 @@ export class Projects {
     await this.table.update(STATE_KINDS.project, projectId, { setIfAbsent: { waitingSince: now }, count: 'waits' });
   }
 
+  public all(): AsyncGenerator<ProjectState> {
+    return this.table.all<ProjectState>(STATE_KINDS.project);
+  }
+
   /** Those whose turn it may be: the ones with the fewest builds first, and among them the one that has waited longest. */
   public async inTurn(): Promise<ProjectState[]> {
     const waiting: ProjectState[] = [];
-    for await (const project of this.table.all<ProjectState>(STATE_KINDS.project)) {
+    for await (const project of this.all()) {
       if (project.waitingSince !== undefined && builds(project) < (this.limit ?? Infinity)) waiting.push(project);
     }
     return waiting.sort((a, b) => builds(a) - builds(b) || a.waitingSince! - b.waitingSince!);

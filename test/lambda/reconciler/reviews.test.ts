@@ -274,6 +274,14 @@ test('a stop that fails is tried again by the next run', async () => {
   expect(codeBuild.stopped).toEqual(['builds:d', 'builds:d']);
 });
 
+test('a place that was taken when its deployment had ended is given back; that of a build is kept', async () => {
+  await pipeline.tables.putRecord({ deploymentId: 'ended', status: 'success', version: 3 });
+  await pipeline.tables.putRecord({ deploymentId: 'built', status: 'building', version: 2 });
+  await pipeline.tables.putState(STATE_KINDS.project, 'p', { building: new Set(['ended', 'deleted', 'built']) });
+  await pipeline.run();
+  expect(await pipeline.places('p')).toEqual(['built']);
+});
+
 test('somebody waits, and nobody calls: the next is called', async () => {
   const request = await pipeline.open('d', { waitingReason: 'ACCOUNT_CAPACITY' });
   await pipeline.tables.putState(STATE_KINDS.project, request.projectId, { waitingSince: 1, waits: 1 });

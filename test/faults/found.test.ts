@@ -1,0 +1,38 @@
+/** Courses of events in which the suite once found something wrong. */
+import { check } from './generated';
+import type { DeploymentPlan, Scenario } from './scenario';
+import { startSimulation, type Simulation } from '../simulation';
+
+const DEPLOYMENT: DeploymentPlan = { at: 0, project: 0, branch: 0, ending: 'succeeded', buildSeconds: 60, hasRecord: false };
+const SCENARIO: Scenario = {
+  seed: 1,
+  concurrentBuilds: 1,
+  queuedBuilds: 0,
+  stopSupersededBuilds: false,
+  visibilityTimeoutSeconds: 600,
+  deployments: [DEPLOYMENT],
+  callFaults: [],
+  messageFaults: [],
+  eventFaults: [],
+  scheduleFaults: [],
+  redrive: false,
+};
+
+let simulation: Simulation;
+beforeAll(async () => {
+  simulation = await startSimulation();
+});
+afterAll(() => simulation.close());
+
+test('the call that takes a place arrives when the build is over: the place is not lost to the project', async () => {
+  // The build lasts a second, the call that is repeated meanwhile is on its way for up to twenty.
+  for (let seed = 1; seed <= 5; seed += 1) {
+    await check(simulation, {
+      ...SCENARIO,
+      seed,
+      maxConcurrentBuildsPerProject: 1,
+      deployments: [{ ...DEPLOYMENT, buildSeconds: 1 }],
+      callFaults: [{ handler: 'orchestrator', invocation: 0, from: 6, times: 1, fault: 'timeout late' }],
+    });
+  }
+});
