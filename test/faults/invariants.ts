@@ -65,7 +65,9 @@ function endedRightly(deployment: Deployment, scenario: Scenario, played: Played
   }
   if (record.buildId !== build.id) return [`says ${says} and ${record.buildId ?? 'no build'}, but its build is ${build.id}`];
   if (record.buildStartedAt === undefined || record.logsUrl === undefined) return ['has a build, and no buildStartedAt or logsUrl'];
-  const { failureCode: planned = undefined, plan: { status: plannedStatus } } = ENDINGS[plan.ending];
+  const { plan: { status: plannedStatus }, failureCode: ofPlan } = ENDINGS[plan.ending];
+  // It may have waited in CodeBuild's own queue, behind builds that CodeBuild forgot, until CodeBuild gave it up.
+  const planned = build.status === 'TIMED_OUT' && build.startedAt === undefined ? 'QUEUE_TIMED_OUT' : ofPlan;
   if (build.status === 'STOPPED' && plannedStatus !== 'STOPPED' && planned !== 'TIMED_OUT') {
     // Somebody's StopBuild: only a newer deployment is a reason, and only with that prop.
     return status === 'superseded' && scenario.stopSupersededBuilds ? [] : [`its build was stopped, and it says ${says}`];

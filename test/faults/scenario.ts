@@ -58,11 +58,12 @@ export interface DeploymentPlan {
   readonly invalid?: keyof typeof INVALID_BODIES;
 }
 
-/** Calls number `index` and the following of an invocation fail. */
+/** Some calls of an invocation fail: number `from` and the following, of all its calls or of those of one operation. */
 export interface CallFaultPlan {
   readonly handler: HandlerName;
   readonly invocation: number;
-  readonly index: number;
+  readonly operation?: string;
+  readonly from: number;
   readonly times: number;
   readonly fault: CallFault;
 }
@@ -149,16 +150,27 @@ export async function play(simulation: Simulation, scenario: Scenario, trace = f
 
 function faultsOf(scenario: Scenario, world: () => World): Faults {
   const { callFaults, outage } = scenario;
+  const matching = new Map<CallFaultPlan, number>();
+  /** Which of the plan's calls this is, from 0. */
+  const numberIn = (plan: CallFaultPlan, { handler, index, invocation, operation }: AwsCall): number | undefined => {
+    if (plan.handler !== handler || plan.invocation !== invocation) return undefined;
+    if (plan.operation === undefined) return index;
+    if (plan.operation !== operation) return undefined;
+    const number = matching.get(plan) ?? 0;
+    matching.set(plan, number + 1);
+    return number;
+  };
   return {
-    onCall: ({ at, handler, index, invocation, service, operation }) => {
-      const planned = callFaults.find((plan) => (
-        plan.handler === handler && plan.invocation === invocation && index >= plan.index && index < plan.index + plan.times
-      ));
-      const time = at - world().start;
-      const isOut = outage && outage.service === service && time >= outage.from && time < outage.to;
+    onCall: (call) => {
+      const planned = callFaults.find((plan) => {
+        const number = numberIn(plan, call);
+        return number !== undefined && number >= plan.from && number < plan.from + plan.times;
+      });
+      const time = call.at - world().start;
+      const isOut = outage && outage.service === call.service && time >= outage.from && time < outage.to;
       const fault = planned?.fault ?? (isOut ? outage.fault : undefined);
       // S3 may well copy late what it was told to copy; then the same object is written twice, by nobody's fault.
-      return fault === 'timeout late' && operation === 'CopyObject' ? 'timeout after' : fault;
+      return fault === 'timeout late' && call.operation === 'CopyObject' ? 'timeout after' : fault;
     },
     onMessage: (delivery) => scenario.messageFaults[delivery] ?? undefined,
     onBuildEvent: (event) => scenario.eventFaults[event] ?? undefined,
@@ -166,7 +178,7 @@ function faultsOf(scenario: Scenario, world: () => World): Faults {
   };
 }
 
-function rarely<T>(arbitrary: fc.Arbitrary<T>, otherwise: T, oneIn: number): fc.Arbitrary<T> {
+function rarely<T, U>(arbitrary: fc.Arbitrary<T>, otherwise: U, oneIn: number): fc.Arbitrary<T | U> {
   return fc.oneof({ weight: oneIn - 1, arbitrary: fc.constant(otherwise) }, { weight: 1, arbitrary });
 }
 
@@ -178,22 +190,30 @@ const deployment: fc.Arbitrary<DeploymentPlan> = fc.record({
   ending: fc.oneof({ weight: 2, arbitrary: fc.constant('succeeded') }, { weight: 1, arbitrary: fc.constantFrom(...Object.keys(ENDINGS)) }),
   buildSeconds: fc.oneof(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 1700 })),
   hasRecord: rarely(fc.constant(true), false, 4),
-  invalid: rarely<string | undefined>(fc.constantFrom(...Object.keys(INVALID_BODIES)), undefined, 20),
+  invalid: rarely(fc.constantFrom(...Object.keys(INVALID_BODIES)), undefined, 20),
   // Nobody can know which record a message belongs to that does not name it.
 }).map((plan) => (plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan));
 
-const callFault: fc.Arbitrary<CallFaultPlan> = fc.record({
-  handler: fc.oneof(
-    { weight: 4, arbitrary: fc.constant('orchestrator' as const) },
-    { weight: 3, arbitrary: fc.constant('finalizer' as const) },
-    { weight: 2, arbitrary: fc.constant('reconciler' as const) },
-  ),
+/** What each handler does that others can see. */
+const OPERATIONS: Readonly<Record<HandlerName, readonly string[]>> = {
+  orchestrator: ['StartBuild', 'UpdateItem', 'SendMessage', 'PutEvents', 'StopBuild', 'ChangeMessageVisibility', 'ListBuildsForProject'],
+  finalizer: ['CopyObject', 'UpdateItem', 'PutEvents', 'DeleteObjects', 'DeleteItem', 'BatchGetBuilds', 'ListObjectsV2', 'SendMessage'],
+  reconciler: ['Invoke', 'UpdateItem', 'BatchGetBuilds', 'ReceiveMessage', 'SendMessage', 'StopBuild', 'DeleteItem'],
+};
+
+const callFault: fc.Arbitrary<CallFaultPlan> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant('orchestrator' as const) },
+  { weight: 3, arbitrary: fc.constant('finalizer' as const) },
+  { weight: 2, arbitrary: fc.constant('reconciler' as const) },
+).chain((handler) => fc.record({
+  handler: fc.constant(handler),
   invocation: fc.oneof({ weight: 3, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(8) }),
-  index: fc.nat(18),
+  operation: fc.option(fc.constantFrom(...OPERATIONS[handler]), { nil: undefined }),
+  from: fc.nat(18),
   // As often as the SDK tries, nothing gets through.
   times: rarely(fc.integer({ min: 2, max: 6 }), 1, 3),
   fault: fc.constantFrom(...CALL_FAULTS),
-});
+})).map((plan) => (plan.operation === undefined ? plan : { ...plan, from: plan.from % 4 }));
 
 const outage: fc.Arbitrary<Outage> = fc.record({
   service: fc.constantFrom('dynamodb', 'codebuild', 'sqs', 's3', 'events', 'lambda'),
@@ -202,7 +222,12 @@ const outage: fc.Arbitrary<Outage> = fc.record({
   fault: fc.constantFrom('timeout before', 'reset before', 'throttle', 'error before', 'error after'),
 }).map(({ from, length, ...rest }) => ({ ...rest, from, to: from + length }));
 
-const sparse = <T>(values: readonly T[], maxLength: number) => fc.array(rarely<T | null>(fc.constantFrom(...values), null, 4), { maxLength });
+/** Some here and there; or, in one of five scenarios, the first so many are lost. */
+function sparse<T>(values: readonly T[], maxLength: number, all: T): fc.Arbitrary<(T | null)[]> {
+  const some = fc.array(rarely(fc.constantFrom(...values), null, 4), { maxLength });
+  return rarely(fc.integer({ min: 1, max: maxLength }).map((length) => Array.from({ length }, () => all)), undefined, 5)
+    .chain((lost) => (lost ? fc.constant(lost) : some));
+}
 
 /** The props that decide how the handlers work. */
 export type Settings = Pick<Scenario, 'maxConcurrentBuildsPerProject' | 'stopSupersededBuilds'>;
@@ -217,9 +242,9 @@ export const scenarios = (settings: Settings): fc.Arbitrary<Scenario> => fc.reco
   visibilityTimeoutSeconds: fc.constant(600),
   deployments: fc.array(deployment, { minLength: 1, maxLength: 3 }),
   callFaults: fc.array(callFault, { maxLength: 5 }),
-  outage: rarely<Outage | undefined>(outage, undefined, 5),
-  messageFaults: sparse(MESSAGE_FAULTS, 6),
-  eventFaults: sparse(EVENT_FAULTS, 8),
-  scheduleFaults: sparse(EVENT_FAULTS, 4),
+  outage: rarely(outage, undefined, 5),
+  messageFaults: sparse(MESSAGE_FAULTS, 6, 'duplicate'),
+  eventFaults: sparse(EVENT_FAULTS, 8, 'drop'),
+  scheduleFaults: sparse(EVENT_FAULTS, 6, 'drop'),
   redrive: fc.boolean(),
 });

@@ -25,8 +25,12 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'one deployment': ORDINARY,
   'a build that fails': { ...ORDINARY, deployments: [{ ...deployment, ending: 'app does not build', hasRecord: true }] },
   'all events lost': { ...ORDINARY, eventFaults: ['drop', 'drop'] },
+  'all events lost, and for a while the reconciler does not run': { ...ORDINARY, eventFaults: ['drop', 'drop'], scheduleFaults: Array(8).fill('drop') },
   'two of one branch, the older is stopped': {
     ...ORDINARY, concurrentBuilds: 2, stopSupersededBuilds: true, deployments: [{ ...deployment, buildSeconds: 400 }, { ...deployment, at: 30_000 }],
+  },
+  'two of one branch, the older is done before the reconciler looks': {
+    ...ORDINARY, concurrentBuilds: 2, deployments: [{ ...deployment, buildSeconds: 200 }, { ...deployment, at: 30_000, buildSeconds: 20 }],
   },
   'two of one branch at the same time': { ...ORDINARY, concurrentBuilds: 2, deployments: [deployment, { ...deployment, at: 5 }] },
   'no capacity': { ...ORDINARY, deployments: [{ ...deployment, buildSeconds: 200 }, { ...deployment, at: 500, branch: 1 }] },
@@ -52,7 +56,7 @@ async function callsOf(scenario: Scenario): Promise<AwsCall[]> {
   return calls;
 }
 
-const at = ({ handler, invocation, index }: AwsCall, fault: CallFault, times: number) => ({ handler, invocation, index, fault, times });
+const at = ({ handler, invocation, index }: AwsCall, fault: CallFault, times: number) => ({ handler, invocation, from: index, times, fault });
 
 /** The runs of the reconciler that find nothing are all alike. */
 const RECONCILER_RUNS = 2;
