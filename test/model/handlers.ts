@@ -1,18 +1,26 @@
-import type { Name, RecordState } from './state';
+import type { Name, RecordState, View } from './state';
+
+type PlainCall =
+  // The deployment's record.
+  | 'get' | 'claim' | 'markBuilding' | 'failUnseen' | 'reopen' | 'noteNewer' | 'claimEnd' | 'markSuperseded'
+  // The pipeline's own table.
+  | 'see' | 'stillOpen' | 'noteStarted' | 'noteResent' | 'close' | 'register' | 'newerThan' | 'hasPlace' | 'reserve' | 'release' | 'exhaustedKnown' | 'tellExhausted'
+  // CodeBuild, the bucket.
+  | 'startBuild' | 'stopBuild' | 'findBuild' | 'buildOf' | 'list' | 'promote' | 'removeStaged'
+  // Messages and invocations, and what the time is.
+  | 'putBack' | 'sendAgain' | 'callNext' | 'tellFinalizer' | 'isLost' | 'waitedTooLong';
 
 /**
  * The handlers, written after lambda/orchestrator, lambda/finalizer and lambda/reconciler: every `yield` is one call of an AWS service, a step
  * of its own. Between two of them anything may happen, and the invocation may die. What the call does and answers says services.ts.
  */
 export type Call =
-  | { readonly call:
-  | 'exhaustedKnown' | 'stillOpen' | 'putBack' | 'claim' | 'get' | 'reopen' | 'see' | 'register' | 'noteNewer' | 'close' | 'stopBuild' | 'findBuild' | 'reserve'
-  | 'release' | 'startBuild' | 'markBuilding' | 'noteStarted' | 'tellExhausted' | 'waitedTooLong' | 'callNext' | 'buildOf' | 'claimEnd' | 'list' | 'promote'
-  | 'newerThan' | 'markSuperseded' | 'removeStaged' | 'tellFinalizer' | 'hasPlace' | 'failUnseen' | 'sendAgain' | 'noteResent' | 'isLost'; }
+  | { readonly call: PlainCall }
   | { readonly call: 'releaseClaim' | 'markSuccess'; readonly flag: boolean }
   | { readonly call: 'markFailed'; readonly failure: 'build' | 'artifacts' }
-  /** With the caller's own claim, or without one. */
-  | { readonly call: 'failUnstarted' | 'supersedeUnstarted'; readonly claimed: boolean };
+  /** By whom the record is claimed: the caller, or whoever the caller has found there, or nobody. */
+  | { readonly call: 'failUnstarted'; readonly claimedBy: 'me' | string | undefined }
+  | { readonly call: 'supersedeUnstarted'; readonly claimed: boolean };
 
 /** The call, and which deployment it is about. */
 export type Step = Call & { readonly about: Name };
@@ -33,6 +41,7 @@ export type Flaw =
   | 'fails a start of unknown outcome' | 'does not look for a build after a crash' | 'gives the claim back although there may be a build'
   | 'finalizer does not claim' | 'success before promotion' | 'promotes builds that failed'
   | 'no reconciler' | 'entry closed first' | 'takes a place for a build that may have ended' | 'keeps the place of a start that came to nothing'
+  | 'does not see that a request is claimed again'
   // In the conditions of the writes.
   | 'supersedes what may have a build' | 'late start overwrites the end' | 'claim does not look at the claim of others' | 'anything reopens';
 
@@ -44,7 +53,25 @@ export interface Rules {
 export type Handler = (about: Name, kind: string, rules: Rules) => Steps;
 
 export const HANDLERS: Readonly<Record<string, Handler>> = {
-  orchestrator, begin, beginAgain, endSuperseded, start, started, wait, fail, finalizer, end, cleanUp, reviewOpen, repair, repairLost, close, reviewRunning, reviewDeadLetter,
+  orchestrator,
+  begin,
+  beginAgain,
+  endSuperseded,
+  passTurn,
+  start,
+  started,
+  wait,
+  fail,
+  finalizer,
+  end,
+  cleanUp,
+  reviewOpen,
+  repairQueued,
+  repairBuilding,
+  repairLost,
+  close,
+  reviewRunning,
+  reviewDeadLetter,
 };
 
 const then = (phase: keyof typeof HANDLERS, kind = ''): Phase => ({ phase, kind });
@@ -58,12 +85,12 @@ function* orchestrator(about: Name, kind: string): Steps {
   }
   const record: Pick<RecordState, 'attempted' | 'marked'> | undefined = yield { call: 'claim', about };
   if (record) return then('begin', `${kind}${record.attempted ? ', attempted before' : ''}${record.marked ? ', superseded' : ''}`);
-  const status = yield { call: 'get', about };
-  if (isQueued(status)) {
-    if (!isHint) yield { call: 'putBack', about };
+  const { status, built }: View = yield { call: 'get', about };
+  if (status === 'queued' && !isHint) {
+    yield { call: 'putBack', about };
     return 'done';
   }
-  if (status !== 'failed without a build' || isHint) return 'done';
+  if (isHint || status !== 'failed' || built) return isHint ? then('passTurn', kind) : 'done';
   return (yield { call: 'reopen', about }) ? then('orchestrator', kind.replace('copy', 'request')) : 'keep';
 }
 
@@ -73,28 +100,34 @@ function* begin(about: Name, kind: string, rules: Rules): Steps {
   if (displaced) yield* supersede('A', rules);
   const superseded = newer || kind.includes('superseded');
   if (kind.includes('attempted before') && rules.flaw !== 'does not look for a build after a crash') return then('beginAgain', newer ? `${kind}, newer` : kind);
-  return superseded ? then('endSuperseded') : then('start', kind);
+  return superseded ? then('endSuperseded', kind) : then('start', kind);
 }
 
 function* beginAgain(about: Name, kind: string, rules: Rules): Steps {
   if (yield { call: 'findBuild', about }) {
     if (rules.flaw === 'takes a place for a build that may have ended') yield { call: 'reserve', about };
     if (kind.endsWith('newer')) yield* supersede(about, rules);
-    return then('started');
+    return then('started', kind.startsWith('hint') ? 'call next' : '');
   }
   if (rules.flaw !== 'keeps the place of a start that came to nothing') yield { call: 'release', about };
-  return kind.includes('superseded') || kind.endsWith('newer') ? then('endSuperseded') : then('start', kind.replace(', attempted before', ''));
+  return kind.includes('superseded') || kind.endsWith('newer') ? then('endSuperseded', kind) : then('start', kind.replace(', attempted before', ''));
 }
 
-function* endSuperseded(about: Name): Steps {
+function* endSuperseded(about: Name, kind: string): Steps {
   yield { call: 'release', about };
   yield* endUnstarted(about, true);
+  return then('passTurn', kind);
+}
+
+/** A hint that came to nothing. */
+function* passTurn(about: Name, kind: string): Steps {
+  if (kind.startsWith('hint')) yield { call: 'callNext', about };
   return 'done';
 }
 
 function* start(about: Name, kind: string, rules: Rules): Steps {
   if (!kind.startsWith('hint') && (yield { call: 'exhaustedKnown', about })) return then('wait', kind);
-  if (!(yield { call: 'reserve', about })) return then('wait', kind);
+  if (!(yield { call: 'reserve', about })) return then('wait', `${kind}, pass turn`);
   const answer = yield { call: 'startBuild', about };
   if (answer === 'started') return then('started', 'call next');
   if (answer === 'unknown') {
@@ -111,12 +144,12 @@ function* start(about: Name, kind: string, rules: Rules): Steps {
 }
 
 function* started(about: Name, kind: string, rules: Rules): Steps {
-  const current = (yield { call: 'markBuilding', about }) ?? (yield { call: 'get', about });
-  if (!hasBuild(current)) {
+  const current: View = (yield { call: 'markBuilding', about }) ?? (yield { call: 'get', about });
+  if (!current.built) {
     yield { call: 'stopBuild', about };
-  } else if (current.startsWith('building')) {
+  } else if (current.status === 'building') {
     yield { call: 'noteStarted', about };
-    if (current === 'building, superseded' && rules.stopSuperseded) yield { call: 'stopBuild', about };
+    if (current.superseded && rules.stopSuperseded) yield { call: 'stopBuild', about };
   }
   if (kind === 'call next') yield { call: 'callNext', about };
   return 'done';
@@ -127,11 +160,11 @@ function* wait(about: Name, kind: string): Steps {
   if (!kind.startsWith('hint')) yield { call: 'putBack', about };
   const released = yield { call: 'releaseClaim', about, flag: true };
   if (released === 'superseded') yield* endUnstarted(about, false);
-  return 'done';
+  return kind.endsWith('pass turn') ? then('passTurn', kind) : 'done';
 }
 
 function* fail(about: Name): Steps {
-  if (yield { call: 'failUnstarted', about, claimed: true }) yield { call: 'close', about };
+  if (yield { call: 'failUnstarted', about, claimedBy: 'me' }) yield { call: 'close', about };
   return 'keep';
 }
 
@@ -153,15 +186,15 @@ function* finalizer(about: Name, _kind: string, rules: Rules): Steps {
     if (yield { call: 'markBuilding', about }) yield { call: 'noteStarted', about };
     return 'done';
   }
-  const status = yield { call: 'get', about };
-  if (status === 'failed without a build' || status === 'superseded without a build') {
+  const record: View = yield { call: 'get', about };
+  if (!isOpen(record) && !record.built) {
     yield { call: 'removeStaged', about };
     return 'done';
   }
   if (rules.flaw === 'entry closed first') yield { call: 'close', about };
   yield { call: 'release', about };
   yield { call: 'callNext', about };
-  if (!isOpen(status)) return then('cleanUp');
+  if (!isOpen(record)) return then('cleanUp');
   const claimed = rules.flaw === 'finalizer does not claim' ? 'claimed' : yield { call: 'claimEnd', about };
   if (claimed) return then('end', claimed === 'claimed, superseded' ? `${build}, superseded` : build);
   return isOpen(yield { call: 'get', about }) ? 'done' : then('cleanUp');
@@ -190,33 +223,33 @@ function* cleanUp(about: Name): Steps {
 
 /** The open deployments, of which each is reviewed for itself. */
 function* reviewOpen(about: Name): Steps {
-  const record = yield { call: 'get', about };
-  const build = hasBuild(record) ? yield { call: 'buildOf', about } : 'none';
-  if (build !== 'none') yield { call: 'noteStarted', about };
-  if ((record === 'queued' || record === 'queued, waits') && (yield { call: 'hasPlace', about })) yield { call: 'release', about };
-  return record === 'queued, claimed' ? 'done' : then('repair', `${record}; build ${build}`);
+  const record: View = yield { call: 'get', about };
+  const build = record.built ? yield { call: 'buildOf', about } : 'none';
+  if (record.built) yield { call: 'noteStarted', about };
+  if (record.status === 'queued' && !record.attempted && (yield { call: 'hasPlace', about })) yield { call: 'release', about };
+  if (record.status === 'queued') return record.isHeld ? 'done' : then('repairQueued', JSON.stringify(record));
+  if (record.status === 'building') return then('repairBuilding', record.superseded ? `${build}, superseded` : build);
+  if (!record.built) return then('close');
+  yield { call: build === 'running' ? 'stopBuild' : 'tellFinalizer', about };
+  return 'done';
 }
 
-function* repair(about: Name, found: string, rules: Rules): Steps {
-  const [record, build] = found.split('; build ');
-  if (isQueued(record)) {
-    if (record === 'queued, attempted') {
-      if (!(yield { call: 'findBuild', about })) return then('repairLost');
-      yield { call: 'tellFinalizer', about };
-    } else {
-      if (!(yield { call: 'newerThan', about })) return then('repairLost');
-      yield* supersede(about, rules);
-    }
-  } else if (!isOpen(record)) {
-    if (build === 'none') return then('close');
-    yield { call: build === 'running' ? 'stopBuild' : 'tellFinalizer', about };
-  } else if (build !== 'running') {
+function* repairQueued(about: Name, found: string, rules: Rules): Steps {
+  const { attempted, claimedBy } = JSON.parse(found) as View;
+  if (attempted) {
+    if (!(yield { call: 'findBuild', about })) return then('repairLost', claimedBy);
     yield { call: 'tellFinalizer', about };
-  } else if (record === 'building' && (yield { call: 'newerThan', about })) {
+  } else {
+    if (!(yield { call: 'newerThan', about })) return then('repairLost');
     yield* supersede(about, rules);
-  } else if (record === 'building, superseded' && rules.stopSuperseded) {
-    yield { call: 'stopBuild', about };
   }
+  return 'done';
+}
+
+function* repairBuilding(about: Name, build: string, rules: Rules): Steps {
+  if (!build.startsWith('running')) yield { call: 'tellFinalizer', about };
+  else if (build === 'running, superseded') yield* rules.stopSuperseded ? [{ call: 'stopBuild', about }] as const : [];
+  else if (yield { call: 'newerThan', about }) yield* supersede(about, rules);
   return 'done';
 }
 
@@ -227,12 +260,12 @@ function* close(about: Name): Steps {
 }
 
 /** Long unseen: the model's time passes when there is no message of the deployment any more. */
-function* repairLost(about: Name): Steps {
+function* repairLost(about: Name, claimedBy: string): Steps {
   const lost = yield { call: 'isLost', about };
   if (lost === 'for the first time') {
     yield { call: 'sendAgain', about };
     yield { call: 'noteResent', about };
-  } else if (lost && (yield { call: 'failUnstarted', about, claimed: false })) {
+  } else if (lost && (yield { call: 'failUnstarted', about, claimedBy: claimedBy || undefined })) {
     return then('close');
   }
   return 'done';
@@ -240,24 +273,24 @@ function* repairLost(about: Name): Steps {
 
 /** A build that runs. */
 function* reviewRunning(about: Name): Steps {
-  const record = yield { call: 'get', about };
-  if (isQueued(record)) yield { call: 'tellFinalizer', about };
-  else if (!hasBuild(record)) yield { call: 'stopBuild', about };
+  const record: View = yield { call: 'get', about };
+  if (record.built) return 'done';
+  if (isOpen(record)) yield { call: 'tellFinalizer', about };
+  else yield { call: 'stopBuild', about };
   return 'done';
 }
 
 /** A message in the dead-letter queue, which stays there. */
-function* reviewDeadLetter(about: Name): Steps {
-  const record = yield { call: 'get', about };
-  if (record === 'unseen') {
+function* reviewDeadLetter(about: Name, _kind: string, rules: Rules): Steps {
+  const { status, unseen, attempted, waits, isHeld, claimedBy }: View = yield { call: 'get', about };
+  if (unseen) {
     yield { call: 'failUnseen', about };
     return 'done';
   }
-  if (!isQueued(record) || record === 'queued, waits') return 'done';
-  if (record !== 'queued' && (yield { call: 'findBuild', about })) return 'done';
-  return (yield { call: 'failUnstarted', about, claimed: false }) ? then('close') : 'done';
+  const seesClaim = rules.flaw !== 'does not see that a request is claimed again';
+  if (status !== 'queued' || (waits && !attempted) || (isHeld && seesClaim)) return 'done';
+  if (attempted && (yield { call: 'findBuild', about })) return 'done';
+  return (yield { call: 'failUnstarted', about, claimedBy }) ? then('close') : 'done';
 }
 
-const isQueued = (status: string) => status.startsWith('queued') || status === 'unseen';
-const isOpen = (status: string) => isQueued(status) || status.startsWith('building');
-const hasBuild = (status: string) => status.startsWith('building') || status.endsWith('with a build');
+const isOpen = ({ status }: View) => status === 'queued' || status === 'building';

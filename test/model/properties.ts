@@ -14,7 +14,7 @@ export function violationOf(before: State, after: State, rules: Rules): string |
 function wrongState(name: Name, { record, build, promoted }: DeploymentState, state: State): string | undefined {
   const { status, failure, hasBuild, marked } = record;
   switch (status) {
-    case 'queued': return hasBuild ? `${name} is queued with a build` : undefined;
+    case 'queued': return hasBuild && build === 'none' ? `${name} has a build that does not exist` : undefined;
     case 'building': return build === 'none' ? `${name} is building without a build` : undefined;
     case 'success':
       if (build !== 'succeeded') return `${name} is a success, its build has ${build}`;

@@ -1,5 +1,5 @@
 import type { Step, Rules as HandlerRules } from './handlers';
-import { changeDeployment, changeRecord, Invocation, Message, Name, NAMES, QUEUE, RecordState, State, withMessages } from './state';
+import { changeDeployment, changeRecord, Invocation, Message, Name, NAMES, QUEUE, RecordState, State, View, withMessages } from './state';
 import { writes } from './writes';
 
 export interface Rules extends HandlerRules {
@@ -38,19 +38,19 @@ export function perform(state: State, { name }: Invocation, step: Step, rules: R
 
   switch (step.call) {
     // The deployment's record.
-    case 'get': return answers(summary(record));
+    case 'get': return answers(view(record));
     case 'claim': {
       const claim = rules.flaw === 'claim does not look at the claim of others' ? writes.claim({ ...record, claim: undefined }, name) : writes.claim(record, name);
       return written(claim, () => ({ attempted: record.attempted, marked: record.marked }));
     }
     case 'releaseClaim': return written(writes.releaseClaim(record, name, step.flag), (next) => (next.marked ? 'superseded' : 'released'));
     case 'markBuilding': {
-      if (rules.flaw === 'late start overwrites the end') return written({ ...record, claim: undefined, status: 'building', hasBuild: true }, marked('building'));
-      return written(writes.markBuilding(record), marked('building'));
+      if (rules.flaw === 'late start overwrites the end') return written({ ...record, claim: undefined, status: 'building', hasBuild: true }, view);
+      return written(writes.markBuilding(record), view);
     }
     case 'failUnstarted': {
-      const careless = rules.flaw === 'fails a start of unknown outcome' ? { ...record, attempted: false } : record;
-      return written(writes.failUnstarted(careless, step.claimed ? name : undefined));
+      const claimedBy = step.claimedBy === 'me' ? name : step.claimedBy;
+      return written(writes.failUnstarted(record, rules.flaw === 'does not see that a request is claimed again' && record.claim?.expired ? record.claim.by : claimedBy));
     }
     case 'failUnseen': return written(writes.failUnseen(record));
     case 'reopen': {
@@ -101,7 +101,7 @@ export function perform(state: State, { name }: Invocation, step: Step, rules: R
     // Messages and invocations.
     case 'putBack': return [{ state: send(state, { about, kind: 'copy' }) }];
     case 'sendAgain': return [{ state: send(state, { about, kind: 'request' }) }];
-    case 'callNext': return callNext(state);
+    case 'callNext': return callNext(state, rules);
     case 'tellFinalizer': {
       // Told again while it is still at it, it would be told once more by the next review.
       const isTold = deployment.due.includes('told') || state.invocations.some((one) => one.name === `${about} told`);
@@ -122,7 +122,7 @@ export function perform(state: State, { name }: Invocation, step: Step, rules: R
 export function settledAnswer(state: State, { call, about }: Step, rules: Rules): { readonly value?: unknown } | undefined {
   const { build, record } = state[about];
   const endsAreEnds = rules.flaw !== 'late start overwrites the end' && rules.flaw !== 'anything reopens';
-  const isFinal = endsAreEnds && (record.hasBuild ? record.status !== 'building' : record.status === 'superseded');
+  const isFinal = endsAreEnds && (record.status === 'success' || record.status === 'superseded' || (record.status === 'failed' && record.hasBuild));
   switch (call) {
     case 'exhaustedKnown': return rules.accountLimit === undefined ? { value: false } : undefined;
     case 'callNext': return rules.accountLimit === undefined && rules.projectLimit === undefined ? {} : undefined;
@@ -130,7 +130,7 @@ export function settledAnswer(state: State, { call, about }: Step, rules: Rules)
     case 'findBuild': return build !== 'none' ? { value: true } : undefined;
     case 'buildOf': return build !== 'none' && build !== 'running' ? { value: build } : undefined;
     case 'stopBuild': return build !== 'none' && build !== 'running' ? {} : undefined;
-    case 'get': return isFinal ? { value: summary(record) } : undefined;
+    case 'get': return isFinal ? { value: view(record) } : undefined;
     case 'claim': case 'releaseClaim': case 'markBuilding': case 'failUnstarted': case 'failUnseen': case 'reopen': case 'noteNewer':
     case 'supersedeUnstarted': case 'claimEnd': case 'markSuccess': case 'markFailed': case 'markSuperseded':
       return isFinal ? {} : undefined;
@@ -140,14 +140,18 @@ export function settledAnswer(state: State, { call, about }: Step, rules: Rules)
 
 const DEAD = 'dead letters';
 
-/** What the handlers take notice of when they read a record. */
-function summary({ status, seen, hasBuild, claim, attempted, marked, waiting }: RecordState): string {
-  if (status === 'building') return marked ? 'building, superseded' : 'building';
-  if (status !== 'queued') return `${status} ${hasBuild ? 'with' : 'without'} a build`;
-  if (!seen) return 'unseen';
-  if (claim && !claim.expired) return 'queued, claimed';
-  if (attempted) return 'queued, attempted';
-  return waiting ? 'queued, waits' : 'queued';
+function view({ status, seen, hasBuild, claim, attempted, marked, waiting }: RecordState): View {
+  const ifSo = (yes: boolean): true | undefined => yes || undefined;
+  if (status !== 'queued') return { status, built: ifSo(hasBuild), superseded: ifSo(marked && status === 'building') };
+  return {
+    status,
+    built: ifSo(hasBuild),
+    unseen: ifSo(!seen),
+    attempted: ifSo(attempted),
+    waits: ifSo(waiting),
+    isHeld: ifSo(claim !== undefined && !claim.expired),
+    claimedBy: claim?.by,
+  };
 }
 
 /** As if the idempotency token had always expired: a build is started for each call that CodeBuild accepts. */
@@ -176,7 +180,8 @@ export function send(state: State, { about, kind }: Pick<Message, 'about' | 'kin
 }
 
 /** Whose turn it is is left open: anybody who waits may be called, or nobody. */
-function callNext(state: State): Outcome[] {
+function callNext(state: State, { projectLimit = Infinity }: Rules): Outcome[] {
+  if (NAMES.filter((name) => state[name].place).length >= projectLimit) return [{ state }];
   const waiting = NAMES.filter((name) => {
     const { open, record } = state[name];
     return open && !open.hasBuild && record.status === 'queued' && record.waiting && !record.attempted;

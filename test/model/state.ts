@@ -34,6 +34,19 @@ export interface RecordState {
   readonly failure?: FailureKind;
 }
 
+/** What the handlers take notice of when they read a record. */
+export interface View extends Pick<RecordState, 'status'> {
+  readonly built?: true;
+  readonly superseded?: true;
+  readonly unseen?: true;
+  readonly attempted?: true;
+  readonly waits?: true;
+  /** There is a claim, which has not expired. */
+  readonly isHeld?: true;
+  /** Whose it is, in any case. */
+  readonly claimedBy?: string;
+}
+
 export interface DeploymentState {
   readonly record: RecordState;
   /** Its entry among the open deployments. */

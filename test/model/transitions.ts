@@ -129,7 +129,9 @@ export class Transitions {
       for (const message of new Set(state.messages)) {
         if (message.at !== QUEUE) continue;
         const { about } = message;
-        const name = [1, 2, 3].map((n) => `${about}${n}`).find((one) => !state.invocations.some((invocation) => invocation.name === one))!;
+        // Whoever has seen the last claim can tell it from the next.
+        const taken = [state[about].record.claim?.by, ...state.invocations.map((invocation) => invocation.name)];
+        const name = [1, 2, 3, 4].map((n) => `${about}${n}`).find((one) => !taken.includes(one))!;
         const receives = message.receives + 1;
         const kind = `${message.kind}${receives === maxReceives ? ', last' : ''}`;
         const received = withMessages(state, replace(state.messages, message, { ...message, at: name, receives }));

@@ -21,9 +21,10 @@ export const writes = {
     ? { ...record, claim: undefined, attempted: false, waiting: waiting || record.waiting } : undefined),
 
   markBuilding: (record: RecordState): Written =>
-    (record.status === 'queued' ? { ...record, ...NOT_WORKING, seen: true, status: 'building', hasBuild: true } : undefined),
+    (record.status === 'queued' && record.claimedBy === undefined ? { ...record, ...NOT_WORKING, seen: true, status: 'building', hasBuild: true } : undefined),
 
-  failUnstarted: (record: RecordState, by?: string): Written => (record.status === 'queued' && (isUnclaimed(record) || isClaimOf(record, by))
+  /** `by`: whose claim the caller knows of; nobody else must have claimed it since. */
+  failUnstarted: (record: RecordState, by?: string): Written => (record.status === 'queued' && record.claim?.by === by
     ? { ...record, ...NOT_WORKING, seen: true, status: 'failed', failure: 'no-build' } : undefined),
 
   failUnseen: (record: RecordState): Written =>
@@ -38,7 +39,7 @@ export const writes = {
     ? { ...record, ...NOT_WORKING, seen: true, status: 'superseded', marked: true } : undefined),
 
   claimEnd: (record: RecordState, by: string): Written => (isOpen(record) && (isUnclaimed(record) || record.claimedBy === by)
-    ? { ...record, claim: { by, expired: false }, claimedBy: by } : undefined),
+    ? { ...record, hasBuild: true, claim: { by, expired: false }, claimedBy: by } : undefined),
 
   markSuccess: (record: RecordState, marked: boolean): Written =>
     (isOpen(record) ? { ...record, ...NOT_WORKING, seen: true, status: 'success', hasBuild: true, marked: marked || record.marked } : undefined),
