@@ -86,7 +86,7 @@ function invalidEndedRightly({ builds, plan, record }: Deployment): string[] {
 }
 
 function isNewer({ world }: Played, deploymentId: string, than: DeploymentRecord): boolean {
-  const other = world.history.get(deploymentId)?.at(-1)?.record;
+  const other = world.observed.history.get(deploymentId)?.at(-1)?.record;
   if (!other || other.projectId !== than.projectId || other.branch !== than.branch) return false;
   return other.createdAt > than.createdAt || (other.createdAt === than.createdAt && other.deploymentId > than.deploymentId);
 }
@@ -97,7 +97,7 @@ const RANK: Readonly<Record<DeploymentStatus, number>> = { queued: 0, building: 
 const FINAL: readonly (keyof DeploymentRecord)[] = ['status', 'failureCode', 'failureMessage', 'completedAt', 'buildId', 'artifacts', 'supersededBy'];
 
 function movedForward({ id }: Deployment, { world }: Played): string[] {
-  const history = world.history.get(id) ?? [];
+  const history = world.observed.history.get(id) ?? [];
   return history.slice(1).flatMap(({ record: after }, index) => {
     const before = history[index].record;
     const [was, is] = [before.version ?? 0, after.version ?? 0];
@@ -118,8 +118,8 @@ function movedForward({ id }: Deployment, { world }: Played): string[] {
 function announced({ id, record }: Deployment, { world }: Played): string[] {
   if (!record || record.version === undefined) return [];
   const publicPart = (one: DeploymentRecord) => canonical(Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, one[name]])));
-  const events = world.statusEvents.filter(({ detail }) => detail.deploymentId === id);
-  const states = new Set((world.history.get(id) ?? []).map((entry) => publicPart(entry.record)));
+  const events = world.observed.statusEvents.filter(({ detail }) => detail.deploymentId === id);
+  const states = new Set((world.observed.history.get(id) ?? []).map((entry) => publicPart(entry.record)));
   const stray = events.find(({ detail }) => !states.has(canonical(detail)));
   if (stray) return [`an event says what its record never said: ${JSON.stringify(stray.detail)}`];
   if (events.some(({ resources }) => resources.join() !== BUILD_PROJECT_ARN)) return ['an event does not name the pipeline'];
@@ -136,12 +136,12 @@ function canonical(value: object): string {
 /** As soon as the newest deployment of a branch is known, an older one does not begin, and does not succeed without saying so. */
 function supersededNotOvertaking({ builds: [build], id, record }: Deployment, { world }: Played): string[] {
   if (!record) return [];
-  const newer = world.branchHeads.find((head) => head.branchKey === branchKey(record) && head.deploymentId !== id
+  const newer = world.observed.branchHeads.find((head) => head.branchKey === branchKey(record) && head.deploymentId !== id
     && (head.createdAt > record.createdAt || (head.createdAt === record.createdAt && head.deploymentId > id)));
   if (!newer) return [];
   const problems = [];
   if (build && build.submittedAt > newer.at + CLAIM_MS) problems.push(`was started ${(build.submittedAt - newer.at) / 1000} s after ${newer.deploymentId} was queued`);
-  const success = (world.history.get(id) ?? []).find((entry) => entry.record.status === 'success');
+  const success = (world.observed.history.get(id) ?? []).find((entry) => entry.record.status === 'success');
   if (success && success.at > newer.at + READ_TO_WRITE_MS && success.record.supersededBy === undefined) {
     problems.push(`succeeded ${(success.at - newer.at) / 1000} s after ${newer.deploymentId} was queued, and does not say so`);
   }
@@ -158,12 +158,12 @@ async function promotedRightly(deployments: readonly Deployment[], { world }: Pl
     ...left.length > 0 ? [`${left.length} objects are left in staging, ${left[0]} for one`] : [],
     ...deployments.flatMap(({ id, record, request: { projectId, commitSha } }) => {
       const [artifacts, statics] = [artifactsPrefix(projectId, commitSha), staticPrefix(projectId, commitSha)];
-      const history = world.history.get(id) ?? [];
+      const history = world.observed.history.get(id) ?? [];
       const success = history.find((entry) => entry.record.status === 'success');
       if (!success) return [];
       const expected = GOOD_FILES.map((name) => name.replace(/^artifacts\//, artifacts).replace(/^static\//, statics));
-      const missing = expected.filter((key) => !keys.includes(key) || !world.copies.some((copy) => copy.key === key && copy.at <= success.at));
-      const late = world.copies.find(({ at, key }) => at > success.at && expected.includes(key));
+      const missing = expected.filter((key) => !keys.includes(key) || !world.observed.copies.some((copy) => copy.key === key && copy.at <= success.at));
+      const late = world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
       return [
         ...missing.length > 0 ? [`${id}: said success before ${missing[0]} was there`] : [],
         ...late ? [`${id}: ${late.key} was promoted again after the success`] : [],
@@ -196,7 +196,7 @@ async function stateIsClean({ world }: Played): Promise<string[]> {
 function neverBackwards({ world }: Played): string[] {
   const live = new Map<string, string>();
   const seen = new Set<string>();
-  return world.statusEvents.flatMap(({ detail }) => {
+  return world.observed.statusEvents.flatMap(({ detail }) => {
     const version = `${detail.deploymentId} ${detail.version}`;
     if (detail.status !== 'success' || detail.supersededBy !== undefined || seen.has(version)) return [];
     seen.add(version);

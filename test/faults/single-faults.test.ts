@@ -51,7 +51,7 @@ afterAll(() => simulation.close());
 
 async function callsOf(scenario: Scenario): Promise<AwsCall[]> {
   const { world } = await play(simulation, scenario);
-  const calls = [...world.calls];
+  const calls = [...world.observed.calls];
   await world.close();
   return calls;
 }
@@ -92,7 +92,7 @@ const PERIOD_MS = 300_000 + 30_000;
 
 /** As far as the build has ended: the deployment ends within a period of the reconciler, by nobody's help. */
 const endsInTime: typeof violations = async (_, { world }) => world.codeBuild.builds.flatMap((build) => {
-  const ended = world.history.get(build.deploymentId)?.find(({ record }) => record.completedAt !== undefined);
+  const ended = world.observed.history.get(build.deploymentId)?.find(({ record }) => record.completedAt !== undefined);
   const lateMs = (ended?.at ?? Infinity) - build.endedAt!;
   return lateMs > PERIOD_MS ? [`${build.deploymentId} ended ${lateMs / 1000} s after its build`] : [];
 });

@@ -53,6 +53,9 @@ export type MessageFault = typeof MESSAGE_FAULTS[number];
 export const EVENT_FAULTS = ['drop', 'duplicate', 'delay'] as const;
 export type EventFault = typeof EVENT_FAULTS[number];
 
+/** A copy of a message, an event that is late: within this time. */
+export const LONGEST_DELAY_MS = 40 * 60_000;
+
 export interface Faults {
   readonly onCall?: (call: AwsCall) => CallFault | undefined;
   /** Which delivery of a message to the orchestrator, from 0. */

@@ -7,7 +7,8 @@
  *     world.at(5_000, () => world.send(...));                             // something that happens later, in ms of virtual time
  *     await world.run({ hours: 24 });                                     // until nothing is left to do, or for so long
  *     await world.records();                                              // the deployments table; also world.stateItems()
- *     world.codeBuild.builds; world.codeBuild.starts; world.statusEvents; world.queue; world.deadLetters; world.history; world.copies
+ *     world.codeBuild.builds; world.codeBuild.starts; world.queue; world.deadLetters; world.lostEvents
+ *     world.observed                                                       // calls, status events, states of records, copies: observation.ts
  *     await world.close();                                                // sweeps tables and bucket for the next one
  *     simulation.close();
  *
@@ -22,7 +23,8 @@
  * invocations die at their timeout.
  */
 export { startSimulation, type Simulation } from './simulation';
-export { type StatusEvent, type World, type WorldOptions } from './world';
+export { type StatusEvent } from './observation';
+export { type World, type WorldOptions } from './world';
 export { GOOD_FILES, type BuildPlan, type BuildStatus, type SimulatedBuild } from './code-build';
 export { CALL_FAULTS, EVENT_FAULTS, MESSAGE_FAULTS, type AwsCall, type CallFault, type EventFault, type Faults, type HandlerName, type MessageFault } from './faults';
 export { Random } from './random';

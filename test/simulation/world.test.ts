@@ -37,13 +37,13 @@ test('a request becomes a build, its files lie where they belong, and nothing is
   expect(await world.records()).toEqual([expect.objectContaining({ deploymentId: 'deployment-1', status: 'success' })]);
   expect(await world.bucket.keys()).toEqual(expect.arrayContaining([`artifacts/project-1/${REQUEST.commitSha}/manifest.json`]));
   expect(world.codeBuild.builds).toEqual([expect.objectContaining({ deploymentId: 'deployment-1', status: 'SUCCEEDED' })]);
-  expect(world.statusEvents.at(-1)!.detail).toMatchObject({ deploymentId: 'deployment-1', status: 'success' });
+  expect(world.observed.statusEvents.at(-1)!.detail).toMatchObject({ deploymentId: 'deployment-1', status: 'success' });
 });
 
 test('the same options give the same course of events, to the millisecond', async () => {
   const course = async () => {
     await run({ seed: 7 });
-    const { calls, statusEvents, codeBuild, start } = world;
+    const { codeBuild, observed: { calls, statusEvents }, start } = world;
     const result = [
       ...calls.map(({ at, handler, operation }) => `${at - start} ${handler} ${operation}`),
       ...statusEvents.map(({ at, detail }) => `${at - start} ${detail.status} ${detail.version}`),
@@ -80,7 +80,7 @@ test('a crash before a call: no effect, and the message comes back after its vis
 test('a crash after a call: the effect, and nothing more of that invocation', async () => {
   await run({ faults: nth(1, 'orchestrator', 'StartBuild', 'crash after') });
   expect(world.codeBuild.builds).toHaveLength(1);
-  expect(world.calls.filter(({ handler, invocation }) => handler === 'orchestrator' && invocation === 0).at(-1)!.operation).toBe('StartBuild');
+  expect(world.observed.calls.filter(({ handler, invocation }) => handler === 'orchestrator' && invocation === 0).at(-1)!.operation).toBe('StartBuild');
 });
 
 test('an invocation ends at the function\'s timeout, whatever it waits for', async () => {

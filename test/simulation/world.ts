@@ -1,20 +1,19 @@
 /** One scenario: queues, a bucket, a CodeBuild, and the handlers that live between them. */
 import { BUILD_PROJECT, BUILD_PROJECT_ARN, CodeBuild, type BuildEvent, type BuildPlan } from './code-build';
+import { EventSourceMapping } from './event-source-mapping';
 import type { ExecutionEnvironment, HttpAnswer, HttpRequest } from './execution-environment';
-import type { AwsCall, EventFault, Faults, HandlerName } from './faults';
+import { LONGEST_DELAY_MS, type AwsCall, type EventFault, type Faults, type HandlerName } from './faults';
 import { Invocation, type InvocationContext, type Outcome } from './invocation';
+import { Observation } from './observation';
 import { Random } from './random';
 import { answerAwsJson, Bucket, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Item, type Tables } from './services';
 import type { EnvironmentKey, EnvironmentPool } from './simulation';
-import { Timeline, type Appointment } from './timeline';
-import { systemAttributes } from '../../local/services/sqs/actions';
-import { md5, md5OfAttributes } from '../../local/services/sqs/message-attributes';
-import type { Queue, ReceivedMessage } from '../../local/services/sqs/queue';
+import { Timeline } from './timeline';
+import type { Queue } from '../../local/services/sqs/queue';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { TERMINAL_STATUSES, type DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
-import type { DeploymentStatusChangedDetail } from '../../src/contract/events';
-import { STATE_KINDS, STATE_TABLE } from '../../src/contract/state-table';
+import { STATE_KINDS } from '../../src/contract/state-table';
 
 export interface WorldOptions {
   /** Decides latencies, jitter and ids. */
@@ -41,31 +40,6 @@ export interface WorldOptions {
   readonly trace?: boolean;
 }
 
-export interface StatusEvent {
-  readonly at: number;
-  readonly detail: DeploymentStatusChangedDetail;
-  readonly resources: readonly string[];
-}
-
-/** A record as it was after a write. */
-export interface HistoryEntry {
-  readonly at: number;
-  readonly record: DeploymentRecord;
-}
-
-/** A branch's newest deployment, as the state table said from then on. */
-export interface BranchHead {
-  readonly at: number;
-  readonly branchKey: string;
-  readonly deploymentId: string;
-  readonly createdAt: string;
-}
-
-export interface Copy {
-  readonly at: number;
-  readonly key: string;
-}
-
 interface Shared {
   readonly tables: Tables;
   readonly directory: string;
@@ -86,26 +60,16 @@ const TIMEOUT_SECONDS: Readonly<Record<HandlerName, number>> = { orchestrator: 6
 /** Lambda repeats a failed asynchronous invocation after one and after two minutes. */
 const ASYNC_RETRY_MS = [60_000, 120_000];
 
-/** A copy of a message, an event that is late: within this time. */
-const LONGEST_DELAY_MS = 40 * 60_000;
-
 export class World {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly codeBuild: CodeBuild;
   readonly queue: Queue;
   readonly deadLetters: Queue;
-  /** What the handlers told the default bus. */
-  readonly statusEvents: StatusEvent[] = [];
-  /** Every state of every record, by deployment. */
-  readonly history = new Map<string, HistoryEntry[]>();
-  readonly branchHeads: BranchHead[] = [];
-  /** What was copied to its final place. */
-  readonly copies: Copy[] = [];
   /** Payloads of the finalizer that no attempt could deal with. */
   readonly lostEvents: unknown[] = [];
-  /** Every AWS call, in order. */
-  readonly calls: AwsCall[] = [];
+  /** What has happened: calls, states of records, events, copies. */
+  readonly observed: Observation;
   readonly trace: string[] = [];
   readonly bucket: Bucket;
   private readonly queues;
@@ -113,15 +77,13 @@ export class World {
   private readonly variables: Record<HandlerName, Record<string, string>>;
   private readonly context: Omit<InvocationContext, 'serve'>;
   private running = 0;
-  private orchestrators = 0;
   private expected = 0;
-  private deliveries = 0;
   private buildEvents = 0;
   private ticks = 0;
   /** Counts what may have made work for the reconciler. */
   private activity = 0;
   private isQuiet = false;
-  private poll?: Appointment;
+  private readonly orchestrations: EventSourceMapping;
   /** Taken from the pool, in the order in which this world first needed them. */
   private readonly environments: Environment[] = [];
 
@@ -131,6 +93,7 @@ export class World {
     const { seed, faults = {}, latency = usualLatency } = options;
     const { maxReceiveCount = 3, messageRetentionSeconds = 14 * 86_400, visibilityTimeoutSeconds = 1800, reconcileEverySeconds = 300 } = options;
     this.random = new Random(seed);
+    this.observed = new Observation(shared.tables, () => this.timeline.now);
     this.bucket = new Bucket(shared.directory, () => this.timeline.now);
     this.queues = queues(() => this.timeline.now);
     this.deadLetters = this.queues.create('dead-letters', { MessageRetentionPeriod: messageRetentionSeconds });
@@ -155,7 +118,22 @@ export class World {
       },
       log: (line) => this.note(() => line),
     };
+    this.orchestrations = new EventSourceMapping({
+      queue: this.queue,
+      timeline: this.timeline,
+      random: this.random,
+      concurrency: options.orchestratorConcurrency ?? 5,
+      faultOf: (delivery) => faults.onMessage?.(delivery),
+      invoke: (event, onEnd) => this.invoke('orchestrator', event, onEnd),
+      onPoll: () => this.stir(),
+      note: (line) => this.note(line),
+    });
     if (reconcileEverySeconds > 0) this.tick(1000 * reconcileEverySeconds);
+  }
+
+  /** Every AWS call so far, in order. */
+  get calls(): readonly AwsCall[] {
+    return this.observed.calls;
   }
 
   /** Puts a request into the build queue; a string is sent as it is. */
@@ -163,7 +141,7 @@ export class World {
     const body = typeof request === 'string' ? request : JSON.stringify(request);
     this.note(() => `> message ${body}`);
     this.queue.send({ body, messageGroupId, senderId: 'producer' });
-    this.pollSoon();
+    this.orchestrations.look();
   }
 
   /** Milliseconds from now. */
@@ -180,13 +158,13 @@ export class World {
   redrive(): void {
     this.queues.startMoveTask(this.deadLetters.arn);
     this.note(() => '> redrive');
-    this.pollSoon();
+    this.orchestrations.look();
   }
 
   /** Writes a record as a producer does before it sends its request. */
   async putRecord(record: Readonly<Record<string, string | number>>): Promise<void> {
     await this.shared.tables.put(DEPLOYMENTS_TABLE, record);
-    await this.remember(String(record.deploymentId));
+    await this.observed.seeRecord(String(record.deploymentId));
   }
 
   async records(): Promise<DeploymentRecord[]> {
@@ -289,43 +267,6 @@ export class World {
     return taken;
   }
 
-  // The event source mapping.
-
-  private pollSoon(): void {
-    const due = this.orchestrators < (this.options.orchestratorConcurrency ?? 5) ? this.queue.nextVisibleAt : Infinity;
-    if (this.poll && !this.poll.cancelled && this.poll.at <= Math.max(due, this.timeline.now)) return;
-    if (this.poll) this.poll.cancelled = true;
-    this.poll = undefined;
-    if (due === Infinity) return;
-    this.poll = this.timeline.after(due - this.timeline.now, async () => {
-      this.poll = undefined;
-      this.stir();
-      const [message] = await this.queue.receive({ maxMessages: 1, waitSeconds: 0 });
-      if (message) this.deliver(message);
-      this.pollSoon();
-    });
-  }
-
-  private deliver(message: ReceivedMessage): void {
-    const fault = this.options.faults?.onMessage?.(this.deliveries);
-    this.deliveries += 1;
-    if (fault) this.note(() => `! ${fault}: message ${message.id}`);
-    const orchestrate = (delay: number) => {
-      this.orchestrators += 1;
-      this.timeline.after(delay, () => this.invoke('orchestrator', { Records: [recordOf(message, this.queue)] }, (outcome) => {
-        this.orchestrators -= 1;
-        const failures = 'returned' in outcome ? (outcome.returned as { batchItemFailures?: unknown[] } | undefined)?.batchItemFailures ?? [] : [message];
-        if (failures.length === 0 && fault !== 'undeleted') this.queue.delete(message.receiptHandle);
-        this.pollSoon();
-      }));
-    };
-    const soon = this.random.between(1, 50);
-    orchestrate(fault === 'delay' ? this.random.between(soon, 60_000) : soon);
-    if (fault === 'duplicate') {
-      orchestrate(this.random.chance(0.5) ? this.random.between(1, 2000) : this.random.between(2000, LONGEST_DELAY_MS));
-    }
-  }
-
   // Events and asynchronous invocations.
 
   private onBuildEvent(event: BuildEvent): void {
@@ -375,10 +316,11 @@ export class World {
   // The services.
 
   private async serve(call: AwsCall, request: HttpRequest): Promise<HttpAnswer> {
-    this.calls.push(call);
+    this.observed.calls.push(call);
     const answer = await this.answer(call, request);
     this.note(() => `  ${nameOf(call)} ${describe(request)} -> ${answer.status} ${answer.body.toString().slice(0, 600)}`);
-    if (answer.status < 300) await this.observe(call, request, answer);
+    if (answer.status < 300 && await this.observed.see(call, request)) this.stir();
+    if (call.service === 'sqs') this.orchestrations.look();
     return answer;
   }
 
@@ -393,37 +335,6 @@ export class World {
     }
   }
 
-  /** What a test wants to know afterwards, and whether the call has changed anything. */
-  private async observe({ service, operation }: AwsCall, request: HttpRequest, _: HttpAnswer): Promise<void> {
-    const changes = !/^(Get|Query|Scan|BatchGet|List|Receive|Head)/.test(operation);
-    if (service === 'dynamodb' && changes) {
-      const { TableName, Key, Item } = JSON.parse(request.body.toString()) as { TableName: string; Key?: Keys; Item?: Keys };
-      const key = Key ?? Item ?? {};
-      if (TableName === DEPLOYMENTS_TABLE) await this.remember(key.deploymentId.S);
-      // Where the reconciler goes on says nothing about deployments.
-      if (key.kind?.S === STATE_KINDS.cursor) return;
-      if (key.kind?.S === STATE_KINDS.branch) await this.rememberHead(key.id.S);
-    }
-    if (service === 's3' && operation === 'CopyObject') {
-      this.copies.push({ at: this.timeline.now, key: decodeURIComponent(request.path.split('?')[0].slice(1)) });
-    }
-    if (changes) this.stir();
-    if (service === 'sqs') this.pollSoon();
-  }
-
-  private async remember(deploymentId: string): Promise<void> {
-    const record = await this.shared.tables.get(DEPLOYMENTS_TABLE, { deploymentId }) as unknown as DeploymentRecord | undefined;
-    if (!record) return;
-    const entries = this.history.get(deploymentId) ?? [];
-    this.history.set(deploymentId, entries);
-    entries.push({ at: this.timeline.now, record });
-  }
-
-  private async rememberHead(id: string): Promise<void> {
-    const head = await this.shared.tables.get(STATE_TABLE_NAME, { [STATE_TABLE.partitionKey]: STATE_KINDS.branch, [STATE_TABLE.sortKey]: id });
-    if (head) this.branchHeads.push({ at: this.timeline.now, branchKey: id, deploymentId: String(head.deploymentId), createdAt: String(head.createdAt) });
-  }
-
   /** Something has happened that the reconciler may have to look at. */
   private stir(): void {
     this.activity += 1;
@@ -432,7 +343,7 @@ export class World {
 
   private putEvents(entries: PutEventsEntry[]): object {
     for (const { Detail, Resources = [] } of entries) {
-      this.statusEvents.push({ at: this.timeline.now, detail: JSON.parse(Detail) as DeploymentStatusChangedDetail, resources: Resources });
+      this.observed.seeStatusEvent(Detail, Resources);
     }
     return { FailedEntryCount: 0, Entries: entries.map(() => ({ EventId: this.random.uuid() })) };
   }
@@ -449,12 +360,12 @@ export class World {
 
   private mayBeQuiet(): boolean {
     const reconciled = this.options.reconcileEverySeconds === 0 || this.isQuiet;
-    return reconciled && this.running === 0 && this.orchestrators === 0 && this.expected === 0 && this.queue.nextVisibleAt === Infinity
+    return reconciled && this.running === 0 && this.orchestrations.running === 0 && this.expected === 0 && this.queue.nextVisibleAt === Infinity
       && this.codeBuild.builds.every(({ status }) => status !== 'IN_PROGRESS');
   }
 
   private async isDone(): Promise<boolean> {
-    const records = [...this.history.values()].map((entries) => entries.at(-1)!.record);
+    const records = [...this.observed.history.values()].map((entries) => entries.at(-1)!.record);
     return records.every(({ status }) => TERMINAL_STATUSES.includes(status)) && !(await this.stateItems()).some(({ kind }) => kind === STATE_KINDS.open);
   }
 
@@ -462,8 +373,6 @@ export class World {
     if (this.options.trace) this.trace.push(`${((this.timeline.now - this.start) / 1000).toFixed(3).padStart(10)} ${line()}`);
   }
 }
-
-type Keys = Readonly<Record<string, { readonly S: string }>>;
 
 interface PutEventsEntry {
   readonly Detail: string;
@@ -487,22 +396,4 @@ function nameOf({ handler, invocation, index, operation }: AwsCall): string {
 
 function describe({ path, headers, body }: HttpRequest): string {
   return headers['x-amz-target'] ? body.toString() : `${path} ${body.toString()}`;
-}
-
-/** As Lambda hands a message to a function. */
-function recordOf(message: ReceivedMessage, queue: Queue): object {
-  return {
-    messageId: message.id,
-    receiptHandle: message.receiptHandle,
-    body: message.body,
-    attributes: systemAttributes(message),
-    messageAttributes: Object.fromEntries(Object.entries(message.attributes).map(([name, attribute]) => [name, {
-      stringValue: attribute.StringValue, binaryValue: attribute.BinaryValue, stringListValues: [], binaryListValues: [], dataType: attribute.DataType,
-    }])),
-    md5OfMessageAttributes: md5OfAttributes(message.attributes),
-    md5OfBody: md5(message.body),
-    eventSource: 'aws:sqs',
-    eventSourceARN: queue.arn,
-    awsRegion: queue.arn.split(':')[3],
-  };
 }
