@@ -43,9 +43,14 @@ async function run(
   name: string, simulation: Simulation, { arrivals, planOf }: Workload, { codeBuildQueue, seed }: BurstOptions, handlers?: WorldOptions['handlers'],
 ): Promise<Figures> {
   const startedAt = performance.now();
+  let begun = 0;
   const world = simulation.world({
     seed,
-    plan: planOf,
+    plan: (deploymentId) => {
+      begun += 1;
+      if (begun % Math.ceil(arrivals.length / 10) === 0) console.error(`${name}: ${begun} builds have begun`);
+      return planOf(deploymentId);
+    },
     concurrentBuilds: ACCOUNT_LIMIT,
     queuedBuilds: codeBuildQueue,
     handlers,
