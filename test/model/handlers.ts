@@ -40,7 +40,7 @@ type Steps = Generator<Step, End, any>;
 export type Flaw =
   | 'fails a start of unknown outcome' | 'does not look for a build after a crash' | 'gives the claim back although there may be a build'
   | 'finalizer does not claim' | 'success before promotion' | 'promotes builds that failed'
-  | 'no reconciler' | 'entry closed first' | 'takes a place for a build that may have ended' | 'keeps the place of a start that came to nothing'
+  | 'no reconciler' | 'entry closed first' | 'takes a place for a build that may have ended'
   | 'does not see that a request is claimed again'
   // In the conditions of the writes.
   | 'supersedes what may have a build' | 'late start overwrites the end' | 'claim does not look at the claim of others' | 'anything reopens';
@@ -77,7 +77,7 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
 const then = (phase: keyof typeof HANDLERS, kind = ''): Phase => ({ phase, kind });
 
 /** `kind` is the message's, and whether this is the last time it is received. */
-function* orchestrator(about: Name, kind: string): Steps {
+function* orchestrator(about: Name, kind: string, rules: Rules): Steps {
   const isHint = kind.startsWith('hint');
   if (kind.startsWith('copy') && (yield { call: 'exhaustedKnown', about })) {
     if ((yield { call: 'stillOpen', about }) === 'waits') yield { call: 'putBack', about };
@@ -90,7 +90,8 @@ function* orchestrator(about: Name, kind: string): Steps {
     yield { call: 'putBack', about };
     return 'done';
   }
-  if (isHint || status !== 'failed' || built) return isHint ? then('passTurn', kind) : 'done';
+  const reopens = (status === 'failed' && !built) || (rules.flaw === 'anything reopens' && status !== 'building');
+  if (isHint || !reopens) return isHint ? then('passTurn', kind) : 'done';
   return (yield { call: 'reopen', about }) ? then('orchestrator', kind.replace('copy', 'request')) : 'keep';
 }
 
@@ -109,7 +110,7 @@ function* beginAgain(about: Name, kind: string, rules: Rules): Steps {
     if (kind.endsWith('newer')) yield* supersede(about, rules);
     return then('started', kind.startsWith('hint') ? 'call next' : '');
   }
-  if (rules.flaw !== 'keeps the place of a start that came to nothing') yield { call: 'release', about };
+  yield { call: 'release', about };
   return kind.includes('superseded') || kind.endsWith('newer') ? then('endSuperseded', kind) : then('start', kind.replace(', attempted before', ''));
 }
 

@@ -15,7 +15,7 @@ const RULES: Rules = {
   stopSuperseded: false, faults: 1, redrives: 0, maxReceives: 2, atOnce: { orchestrator: 2, finalizer: 2, reconciler: 1, total: 2 },
 };
 
-/** The largest search has 400,000; a change of the handlers that lets it grow far beyond that is better looked at than waited for. */
+/** The largest search has half a million; a change of the handlers that lets it grow far beyond that is better looked at than waited for. */
 const MAX_STATES = 1_000_000;
 
 const ONE_AT_A_TIME = { orchestrator: 1, finalizer: 1, reconciler: 1, total: 1 };
@@ -30,12 +30,12 @@ describe('every order of steps is a good one', () => {
   test.each<[string, Partial<Rules>]>([
     ['two invocations at a time and one fault, running builds are left to finish', {}],
     ['two invocations at a time and one fault, superseded builds are stopped', { stopSuperseded: true }],
-    ['one invocation at a time and three faults', { faults: 3, atOnce: ONE_AT_A_TIME }],
+    ['one invocation at a time and two faults', { faults: 2, atOnce: ONE_AT_A_TIME }],
     ['three invocations at a time, superseded builds are stopped', { faults: 0, stopSuperseded: true, atOnce: { orchestrator: 2, finalizer: 2, reconciler: 1, total: 3 } }],
     ['dead letters come back, at any time', { faults: 2, redrives: 1, maxReceives: 1, atOnce: ONE_AT_A_TIME }],
     ['CodeBuild takes one build at a time', { faults: 0, accountLimit: 1, buildsOnlySucceed: true, noEventsOfBeginnings: true }],
     ['the project may have one build at a time', { faults: 0, projectLimit: 1, buildsOnlySucceed: true, noEventsOfBeginnings: true }],
-    ['limits, one invocation at a time, and one fault', { accountLimit: 1, projectLimit: 1, atOnce: ONE_AT_A_TIME }],
+    ['limits, one invocation at a time, and one fault', { accountLimit: 1, projectLimit: 1, buildsOnlySucceed: true, atOnce: ONE_AT_A_TIME }],
   ])('%s', (_, rules) => {
     expect(search(rules)).toBe('nothing found');
   }, 120_000);
@@ -45,20 +45,19 @@ describe('what would be wrong is found', () => {
   test.each<[NonNullable<Rules['flaw']>, string, Partial<Rules>]>([
     ['fails a start of unknown outcome', 'is failed as not started, but it has a build', {}],
     ['does not look for a build after a crash', 'a second build of A is started', {}],
-    ['gives the claim back although there may be a build', 'a second build of A is started', {}],
+    ['gives the claim back although there may be a build', 'A is superseded, its build has running', {}],
     ['claim does not look at the claim of others', 'a second build of A is started', {}],
     ['supersedes what may have a build', 'A is superseded, its build has running', {}],
     ['success before promotion', 'is a success before its artifacts are in place', { faults: 0 }],
-    ['promotes builds that failed', 'is failed', { faults: 0 }],
+    ['promotes builds that failed', 'is a success, its build has failed', { faults: 0 }],
     ['late start overwrites the end', 'goes from', { faults: 0 }],
-    ['anything reopens', 'goes from', { faults: 2, maxReceives: 1 }],
-    ['finalizer does not claim', 'is promoted', { faults: 0 }],
+    ['anything reopens', 'goes from', {}],
+    ['finalizer does not claim', 'is promoted twice', { faults: 0 }],
     ['no reconciler', 'never comes to an end', { faults: 1, atOnce: ONE_AT_A_TIME }],
-    ['entry closed first', 'never comes to an end', { faults: 3, atOnce: ONE_AT_A_TIME }],
-    ['takes a place for a build that may have ended', 'never comes to an end', {}],
-    ['keeps the place of a start that came to nothing', 'never comes to an end', { accountLimit: 1, atOnce: ONE_AT_A_TIME }],
+    ['entry closed first', 'never comes to an end', { faults: 2, atOnce: ONE_AT_A_TIME }],
+    ['takes a place for a build that may have ended', 'never comes to an end', { buildsOnlySucceed: true }],
+    ['does not see that a request is claimed again', 'is failed as not started, but it has a build', { faults: 2, maxReceives: 1, buildsOnlySucceed: true }],
   ])('%s', (flaw, problem, rules) => {
-    const found = search({ flaw, ...rules });
-    expect(found).toContain(problem);
+    expect(search({ flaw, ...rules })).toContain(problem);
   }, 120_000);
 });

@@ -61,7 +61,7 @@ export class Search {
       transitions = this.transitions.from(state);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
-      return { problem: error.message, label: '(this step)' };
+      return { problem: error.message, label: 'the next step of one of those at work' };
     }
     for (const transition of transitions) {
       this.steps += 1;

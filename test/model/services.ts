@@ -95,7 +95,10 @@ export function perform(state: State, { name }: Invocation, step: Step, rules: R
 
     // The bucket.
     case 'list': return answers(deployment.staged);
-    case 'promote': return changed({ promoted: true });
+    case 'promote':
+      // Whoever goes on after a fault does it again.
+      if (deployment.promoted && state.faults === rules.faults) throw new Violation(`${about} is promoted twice`);
+      return changed({ promoted: true });
     case 'removeStaged': return changed({ staged: false });
 
     // Messages and invocations.

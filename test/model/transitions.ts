@@ -160,7 +160,7 @@ export class Transitions {
   private builds(state: State): Transition[] {
     return NAMES.filter((name) => state[name].build === 'running').flatMap((name) => OUTCOMES.slice(0, this.rules.buildsOnlySucceed ? 1 : 2).map((build) => plain(
       `build of ${name} has ${build}`,
-      changeDeployment(state, name, { build, staged: build === 'succeeded', due: due(state[name].due, 'end') }),
+      changeDeployment(state, name, { build, staged: true, due: due(state[name].due, 'end') }),
     )));
   }
 
