@@ -75,8 +75,8 @@ async function staysInLine(delivery: Delivery, { deploymentId, projectId }: Buil
 
 async function claimAndStart(delivery: Delivery, request: BuildRequest, context: Context): Promise<void> {
   // Nobody else may start this build until this invocation is over, whatever becomes of it.
-  const now = nowInSeconds();
-  const claim = { now, claimExpiresAt: now + secondsLeft(context), createdAt: new Date(delivery.sentAt).toISOString() };
+  const claimExpiresAt = Math.ceil((Date.now() + context.getRemainingTimeInMillis()) / 1000);
+  const claim = { now: nowInSeconds(), claimExpiresAt, createdAt: new Date(delivery.sentAt).toISOString() };
   const record = await store.claim(request, claim) ?? await claimAgain(delivery, request, claim);
   await (record ? start.run(delivery, request, record, claim) : start.passTurn(delivery));
 }
