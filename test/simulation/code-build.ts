@@ -109,6 +109,11 @@ export class CodeBuild {
     });
   }
 
+  /** Somebody starts a build in the console: of this pipeline's project, and of none of its deployments. */
+  startByHand(): void {
+    this.start({ projectName: BUILD_PROJECT });
+  }
+
   /** As a person in the console would. */
   stop(build: SimulatedBuild): SimulatedBuild {
     if (build.status === 'IN_PROGRESS' && !this.stopping.has(build)) {

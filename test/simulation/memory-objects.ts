@@ -3,11 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { ObjectStore, type Description, type StoredObject } from '../../local/services/s3/object-store';
 
+/** Nobody asks. */
+const MODIFIED = new Date(0);
+
 export class MemoryObjects extends ObjectStore {
   private readonly stored = new Map<string, StoredObject & { readonly content: Buffer }>();
   private readonly received = new Map<string, Buffer>();
 
-  constructor(directory: string, private readonly bucketName: string, private readonly now: () => number) {
+  constructor(directory: string, private readonly bucketName: string) {
     super(directory);
   }
 
@@ -35,7 +38,7 @@ export class MemoryObjects extends ObjectStore {
     const content = this.received.get(received)!;
     this.received.delete(received);
     condition(this.head(bucket, key));
-    this.stored.set(key, { ...description, key, file: '', size: content.length, lastModified: new Date(this.now()), content });
+    this.stored.set(key, { ...description, key, file: '', size: content.length, lastModified: MODIFIED, content });
   }
 
   override delete(bucket: string, key: string, condition: (current?: StoredObject) => void = () => {}): void {
@@ -45,5 +48,10 @@ export class MemoryObjects extends ObjectStore {
 
   override async keys(_: string, prefix: string): Promise<string[]> {
     return [...this.stored.keys()].filter((key) => key.startsWith(prefix)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  }
+
+  clear(): void {
+    this.stored.clear();
+    this.received.clear();
   }
 }

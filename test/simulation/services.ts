@@ -7,10 +7,10 @@ import { mkdtempSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import dynalite from 'dynalite';
 import type { HttpAnswer, HttpRequest } from './execution-environment';
 import { MemoryObjects } from './memory-objects';
 import { AwsJsonError, serveAwsJson, type JsonObject } from '../../local/services/aws-json';
+import { dynaliteServer } from '../../local/services/dynamodb/dynalite-server';
 import { replyError, S3Request } from '../../local/services/s3/request';
 import { routeOf } from '../../local/services/s3/routes';
 import { UploadStore } from '../../local/services/s3/upload-store';
@@ -38,7 +38,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
 
 export class Tables {
   static async create(): Promise<Tables> {
-    const tables = new Tables(dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 }));
+    const tables = new Tables(dynaliteServer());
     for (const [table, keys] of Object.entries(KEYS)) {
       await tables.call('CreateTable', {
         TableName: table,
@@ -113,12 +113,13 @@ export class Tables {
   }
 }
 
+/** The bucket of all worlds, one after the other. */
 export class Bucket {
   private readonly stores;
 
   /** `directory`: the embedded S3 asks for one, and stores nothing there. */
-  constructor(directory: string, now: () => number) {
-    const objects = new MemoryObjects(directory, BUCKET, now);
+  constructor(directory: string) {
+    const objects = new MemoryObjects(directory, BUCKET);
     this.stores = { objects, uploads: new UploadStore(objects) };
   }
 
@@ -146,6 +147,10 @@ export class Bucket {
 
   async keys(prefix = ''): Promise<string[]> {
     return this.stores.objects.keys(BUCKET, prefix);
+  }
+
+  clear(): void {
+    this.stores.objects.clear();
   }
 }
 

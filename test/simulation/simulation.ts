@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExecutionEnvironment } from './execution-environment';
 import type { HandlerName } from './faults';
-import { Tables, temporaryDirectory } from './services';
+import { Bucket, Tables, temporaryDirectory } from './services';
 import { World, type WorldOptions } from './world';
 
 export interface Simulation {
@@ -40,12 +40,13 @@ export async function startSimulation(): Promise<Simulation> {
   let tables = await Tables.create();
   let worlds = 0;
   const directory = temporaryDirectory();
+  const bucket = new Bucket(directory);
   const pool = new EnvironmentPool();
   let start = START;
   return {
     world: (options) => new World(options, start, {
       tables,
-      directory,
+      bucket,
       pool,
       // A handler may remember something for some minutes: to the next world it is long ago.
       onClose: async (now) => {

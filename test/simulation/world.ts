@@ -6,7 +6,7 @@ import { LONGEST_DELAY_MS, type AwsCall, type EventFault, type Faults, type Hand
 import { Invocation, type InvocationContext, type Outcome } from './invocation';
 import { Observation } from './observation';
 import { Random } from './random';
-import { answerAwsJson, Bucket, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Item, type Tables } from './services';
+import { answerAwsJson, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Bucket, type Item, type Tables } from './services';
 import type { EnvironmentKey, EnvironmentPool } from './simulation';
 import { Timeline } from './timeline';
 import type { Queue } from '../../local/services/sqs/queue';
@@ -42,7 +42,7 @@ export interface WorldOptions {
 
 interface Shared {
   readonly tables: Tables;
-  readonly directory: string;
+  readonly bucket: Bucket;
   readonly pool: EnvironmentPool;
   readonly onClose: (now: number) => Promise<void>;
 }
@@ -94,7 +94,7 @@ export class World {
     const { maxReceiveCount = 3, messageRetentionSeconds = 14 * 86_400, visibilityTimeoutSeconds = 1800, reconcileEverySeconds = 300 } = options;
     this.random = new Random(seed);
     this.observed = new Observation(shared.tables, () => this.timeline.now);
-    this.bucket = new Bucket(shared.directory, () => this.timeline.now);
+    this.bucket = shared.bucket;
     this.queues = queues(() => this.timeline.now);
     this.deadLetters = this.queues.create('dead-letters', { MessageRetentionPeriod: messageRetentionSeconds });
     this.queue = this.queues.create('builds', {
@@ -167,6 +167,13 @@ export class World {
     await this.observed.seeRecord(String(record.deploymentId));
   }
 
+  /** The record's owner removes it. */
+  async deleteRecord(deploymentId: string): Promise<void> {
+    this.note(() => `> delete the record of ${deploymentId}`);
+    await this.shared.tables.delete(DEPLOYMENTS_TABLE, { deploymentId });
+    this.observed.history.delete(deploymentId);
+  }
+
   async records(): Promise<DeploymentRecord[]> {
     return await this.shared.tables.items(DEPLOYMENTS_TABLE) as unknown as DeploymentRecord[];
   }
@@ -201,6 +208,7 @@ export class World {
 
   async close(): Promise<void> {
     await this.shared.tables.clear();
+    this.bucket.clear();
     this.environments.forEach(({ key, environment, calls, faults }) => this.shared.pool.give(key, environment, calls, faults));
     await this.shared.onClose(this.timeline.now);
   }
