@@ -12,7 +12,7 @@ import { startSimulation, type Simulation } from '../simulation';
 const BATCH = 50;
 
 /** In an ordinary run of the tests, together with the single faults. A few more than 2,000. */
-const SCENARIOS = 1200;
+const SCENARIOS = 800;
 
 /** A scenario takes a tenth of a second; ten times that is for machines that are busy with something else. */
 const MS_PER_SCENARIO = 1000;

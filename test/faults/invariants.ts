@@ -28,13 +28,15 @@ export async function violations(scenario: Scenario, played: Played): Promise<st
   });
   const found = [
     ...played.isQuiet ? [] : ['the pipeline did not come to rest'],
-    ...deployments.flatMap((deployment) => [
+    // A record that was removed says nothing, and a duplicate of its message begins it anew. It must leave nothing behind all the same.
+    ...deployments.filter(({ plan }) => plan.deletedAfter === undefined).flatMap((deployment) => [
       ...builtOnce(deployment),
       ...endedRightly(deployment, scenario, played),
       ...movedForward(deployment, played),
       ...announced(deployment, played),
       ...supersededNotOvertaking(deployment, played),
     ].map((problem) => `${deployment.id}: ${problem}`)),
+    ...byHandLeftAlone(played),
     ...await promotedRightly(deployments, played),
     ...limitKept(deployments, scenario),
     ...await stateIsClean(played),
@@ -59,6 +61,7 @@ function endedRightly(deployment: Deployment, scenario: Scenario, played: Played
   if (!build) {
     if (record.buildId !== undefined) return [`has the build ${record.buildId}, which does not exist`];
     if (status === 'superseded') return supersededBy === undefined ? ['is superseded by nobody'] : [];
+    if (status === 'failed' && failureCode === 'NO_CAPACITY' && hasWaitedLong(record, scenario)) return [];
     if (status !== 'failed' || failureCode !== 'START_FAILED') return [`says ${says} and was never built`];
     if (scenario.redrive) return ['is START_FAILED after the redrive'];
     return played.deadLettered.has(request.deploymentId) ? [] : ['is START_FAILED, and its message is not in the dead-letter queue'];
@@ -77,6 +80,10 @@ function endedRightly(deployment: Deployment, scenario: Scenario, played: Played
   }
   if (planned === undefined) return status === 'success' ? [] : [`its build succeeded, and it says ${says}`];
   return status === 'failed' && failureCode === planned ? [] : [`its build ended with ${planned}, and it says ${says}`];
+}
+
+function hasWaitedLong({ completedAt, createdAt }: DeploymentRecord, { messageRetentionSeconds = 14 * 86_400 }: Scenario): boolean {
+  return Date.parse(completedAt!) - Date.parse(createdAt) >= 1000 * messageRetentionSeconds;
 }
 
 function invalidEndedRightly({ builds, plan, record }: Deployment): string[] {
@@ -171,6 +178,11 @@ async function promotedRightly(deployments: readonly Deployment[], { world }: Pl
       ];
     }),
   ];
+}
+
+function byHandLeftAlone({ world }: Played): string[] {
+  return world.codeBuild.builds.filter(({ deploymentId, status }) => deploymentId === '' && status !== 'SUCCEEDED' && status !== 'TIMED_OUT')
+    .map(({ status }) => `a build that somebody started by hand is ${status}`);
 }
 
 function limitKept(deployments: readonly Deployment[], { maxConcurrentBuildsPerProject: limit }: Scenario): string[] {

@@ -56,6 +56,8 @@ export interface DeploymentPlan {
   /** Its producer writes the record before it sends the request. */
   readonly hasRecord: boolean;
   readonly invalid?: keyof typeof INVALID_BODIES;
+  /** Its record's owner removes the record so many milliseconds after the request was sent. */
+  readonly deletedAfter?: number;
 }
 
 /** Some calls of an invocation fail: number `from` and the following, of all its calls or of those of one operation. */
@@ -83,7 +85,11 @@ export interface Scenario {
   readonly maxConcurrentBuildsPerProject?: number;
   readonly stopSupersededBuilds: boolean;
   readonly visibilityTimeoutSeconds: number;
+  /** SQS keeps a message 14 days, unless told. */
+  readonly messageRetentionSeconds?: number;
   readonly deployments: readonly DeploymentPlan[];
+  /** Somebody starts a build by hand, in milliseconds. */
+  readonly byHand?: number;
   readonly callFaults: readonly CallFaultPlan[];
   readonly outage?: Outage;
   /** By the number of the delivery, event, tick. */
@@ -123,15 +129,18 @@ export async function play(simulation: Simulation, scenario: Scenario, trace = f
     ...scenario,
     trace,
     plan: (deploymentId) => {
+      if (deploymentId === '') return { seconds: 30, status: 'SUCCEEDED' };
       const { ending, buildSeconds } = deployments[requests.findIndex((request) => request.deploymentId === deploymentId)];
       return { ...ENDINGS[ending].plan, seconds: ENDINGS[ending].seconds ?? buildSeconds };
     },
     faults: faultsOf(scenario, () => world),
   });
-  deployments.forEach(({ at, hasRecord, invalid }, index) => world.at(at, async () => {
+  if (scenario.byHand !== undefined) world.at(scenario.byHand, () => world.codeBuild.startByHand());
+  deployments.forEach(({ at, deletedAfter, hasRecord, invalid }, index) => world.at(at, async () => {
     const request = requests[index];
     if (hasRecord) await world.putRecord({ ...request, status: 'queued', createdAt: new Date(world.timeline.now).toISOString() });
     world.send(invalid ? INVALID_BODIES[invalid](request) : request, request.projectId);
+    if (deletedAfter !== undefined) world.at(deletedAfter, async () => world.deleteRecord(request.deploymentId));
   }));
   let isQuiet = await world.run({ hours: HOURS });
   // The reconciler hides what it looks at for a moment.
@@ -191,6 +200,7 @@ const deployment: fc.Arbitrary<DeploymentPlan> = fc.record({
   buildSeconds: fc.oneof(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 1700 })),
   hasRecord: rarely(fc.constant(true), false, 4),
   invalid: rarely(fc.constantFrom(...Object.keys(INVALID_BODIES)), undefined, 20),
+  deletedAfter: rarely(fc.nat(900_000), undefined, 20),
   // Nobody can know which record a message belongs to that does not name it.
 }).map((plan) => (plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan));
 
@@ -241,6 +251,7 @@ export const scenarios = (settings: Settings): fc.Arbitrary<Scenario> => fc.reco
   // The default is 1800. A shorter one shows the same and needs fewer runs of the reconciler.
   visibilityTimeoutSeconds: fc.constant(600),
   deployments: fc.array(deployment, { minLength: 1, maxLength: 3 }),
+  byHand: rarely(fc.nat(300_000), undefined, 20),
   callFaults: fc.array(callFault, { maxLength: 5 }),
   outage: rarely(outage, undefined, 5),
   messageFaults: sparse(MESSAGE_FAULTS, 6, 'duplicate'),

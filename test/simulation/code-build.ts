@@ -109,8 +109,9 @@ export class CodeBuild {
     });
   }
 
-  /** Somebody starts a build in the console: of this pipeline's project, and of none of its deployments. */
+  /** Somebody starts a build in the console, if there is room: of this pipeline's project, and of none of its deployments. */
   startByHand(): void {
+    if (this.isFull()) return;
     this.start({ projectName: BUILD_PROJECT });
   }
 
@@ -138,7 +139,7 @@ export class CodeBuild {
       this.starts.repeated += 1;
       return earlier.build;
     }
-    if (this.running >= this.options.concurrentBuilds && this.waiting.length >= this.options.queuedBuilds) {
+    if (this.isFull()) {
       this.starts.refused += 1;
       throw new CodeBuildError('AccountLimitExceededException', `Cannot have more than ${this.options.queuedBuilds} builds in queue for the account`);
     }
@@ -166,6 +167,10 @@ export class CodeBuild {
     this.appointments.set(build, this.timeline.after(QUEUED_TIMEOUT_MS, async () => this.end(build, 'TIMED_OUT')));
     this.admit();
     return build;
+  }
+
+  private isFull(): boolean {
+    return this.running >= this.options.concurrentBuilds && this.waiting.length >= this.options.queuedBuilds;
   }
 
   private admit(): void {
