@@ -64,6 +64,8 @@ export class OpenDeploymentsReview {
 
   private async review(open: OpenDeployment, record: DeploymentRecord | undefined, build: Build | undefined): Promise<void> {
     const { branches, events, openDeployments, projects } = this.pipeline;
+    // Of a record that was removed; a message that was still there has begun it anew, under an entry of its own.
+    if (record && record.createdAt !== open.createdAt) return openDeployments.close(open);
     const isAnnounced = !record || await events.tryToAnnounce(record);
     if (record?.buildId !== undefined && record.buildId !== open.buildId) await openDeployments.started(open, record.buildId);
     if (record?.status === 'queued' && record.startAttemptedAt === undefined && (await projects.placesOf(open.projectId)).has(open.deploymentId)) {

@@ -36,3 +36,10 @@ test('the call that takes a place arrives when the build is over: the place is n
     });
   }
 });
+
+test('the record of a waiting deployment is removed, and its message begins it anew: nothing of the old one stays behind', async () => {
+  await check(simulation, {
+    ...SCENARIO,
+    deployments: [{ ...DEPLOYMENT, at: 100_000, branch: 1, hasRecord: true, deletedAfter: 250_000 }, { ...DEPLOYMENT, buildSeconds: 1139 }],
+  });
+});

@@ -2,7 +2,7 @@
 import { ENDINGS, requestOf, type Played, type Scenario } from './scenario';
 import { TERMINAL_STATUSES, type DeploymentRecord, type DeploymentStatus } from '../../src/contract/deployment';
 import { PUBLIC_RECORD_FIELDS } from '../../src/contract/events';
-import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, STAGING_ROOT, staticPrefix } from '../../src/contract/keys';
+import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, stagingPrefix, staticPrefix } from '../../src/contract/keys';
 import { branchKey, STATE_KINDS } from '../../src/contract/state-table';
 import { GOOD_FILES, type SimulatedBuild } from '../simulation';
 import { BUILD_PROJECT_ARN } from '../simulation/code-build';
@@ -31,7 +31,7 @@ export async function violations(scenario: Scenario, played: Played): Promise<st
     // A record that was removed says nothing, and a duplicate of its message begins it anew. It must leave nothing behind all the same.
     ...deployments.filter(({ plan }) => plan.deletedAfter === undefined).flatMap((deployment) => [
       ...builtOnce(deployment),
-      ...endedRightly(deployment, scenario, played),
+      ...endedRightly(deployment, deployments, scenario, played),
       ...movedForward(deployment, played),
       ...announced(deployment, played),
       ...supersededNotOvertaking(deployment, played),
@@ -49,7 +49,7 @@ function builtOnce({ builds }: Deployment): string[] {
   return builds.length <= 1 ? [] : [`built ${builds.length} times`];
 }
 
-function endedRightly(deployment: Deployment, scenario: Scenario, played: Played): string[] {
+function endedRightly(deployment: Deployment, deployments: readonly Deployment[], scenario: Scenario, played: Played): string[] {
   const { builds: [build], plan, record, request } = deployment;
   if (plan.invalid !== undefined) return invalidEndedRightly(deployment);
   if (!record) return ['has no record: its request is lost'];
@@ -57,7 +57,7 @@ function endedRightly(deployment: Deployment, scenario: Scenario, played: Played
   if (!TERMINAL_STATUSES.includes(status)) return [`is ${status} for ever`];
   const says = `${status}${failureCode ? ` ${failureCode}` : ''}`;
   if (record.completedAt === undefined) return ['has ended, and no completedAt'];
-  if (supersededBy !== undefined && !isNewer(played, supersededBy, record)) return [`is superseded by ${supersededBy}, which is not newer`];
+  if (supersededBy !== undefined && !isNewer(deployments, supersededBy, record)) return [`is superseded by ${supersededBy}, which is not newer`];
   if (!build) {
     if (record.buildId !== undefined) return [`has the build ${record.buildId}, which does not exist`];
     if (status === 'superseded') return supersededBy === undefined ? ['is superseded by nobody'] : [];
@@ -92,10 +92,12 @@ function invalidEndedRightly({ builds, plan, record }: Deployment): string[] {
   return record?.status === 'failed' && record.failureCode === 'INVALID_REQUEST' ? [] : [`its request is invalid, and it says ${record?.status} ${record?.failureCode}`];
 }
 
-function isNewer({ world }: Played, deploymentId: string, than: DeploymentRecord): boolean {
-  const other = world.observed.history.get(deploymentId)?.at(-1)?.record;
-  if (!other || other.projectId !== than.projectId || other.branch !== than.branch) return false;
-  return other.createdAt > than.createdAt || (other.createdAt === than.createdAt && other.deploymentId > than.deploymentId);
+function isNewer(deployments: readonly Deployment[], deploymentId: string, than: DeploymentRecord): boolean {
+  const other = deployments.find(({ id }) => id === deploymentId);
+  if (other?.request.projectId !== than.projectId || other.request.branch !== than.branch) return false;
+  // When a record was removed, nobody knows any more how old its deployment was.
+  if (other.plan.deletedAfter !== undefined || !other.record) return true;
+  return other.record.createdAt > than.createdAt || (other.record.createdAt === than.createdAt && deploymentId > than.deploymentId);
 }
 
 const RANK: Readonly<Record<DeploymentStatus, number>> = { queued: 0, building: 1, success: 2, failed: 2, superseded: 2 };
@@ -160,7 +162,9 @@ const READ_TO_WRITE_MS = 45_000;
 
 async function promotedRightly(deployments: readonly Deployment[], { world }: Played): Promise<string[]> {
   const keys = await world.bucket.keys();
-  const left = keys.filter((key) => key.startsWith(STAGING_ROOT));
+  // Of builds that belong to nobody the pipeline may learn nothing: the bucket's lifecycle rule removes what they have stored.
+  const owned = deployments.filter(({ plan }) => plan.deletedAfter === undefined).flatMap(({ builds }) => builds);
+  const left = keys.filter((key) => owned.some(({ arn }) => key.startsWith(stagingPrefix(arn))));
   return [
     ...left.length > 0 ? [`${left.length} objects are left in staging, ${left[0]} for one`] : [],
     ...deployments.flatMap(({ id, record, request: { projectId, commitSha } }) => {
@@ -187,6 +191,8 @@ function byHandLeftAlone({ world }: Played): string[] {
 
 function limitKept(deployments: readonly Deployment[], { maxConcurrentBuildsPerProject: limit }: Scenario): string[] {
   if (limit === undefined) return [];
+  // A record that is removed while its build runs takes its place in the count with it.
+  if (deployments.some(({ plan }) => plan.deletedAfter !== undefined)) return [];
   const all = deployments.flatMap(({ builds, request }) => builds.map((build) => ({ ...build, projectId: request.projectId })));
   return all.flatMap((build) => {
     const runsAt = (time: number) => ({ submittedAt, endedAt = Infinity }: SimulatedBuild) => submittedAt <= time && endedAt > time;

@@ -78,6 +78,15 @@ describe('an open deployment', () => {
     expect([await pipeline.openIds(), await pipeline.places(projectId)]).toEqual([[], []]);
   });
 
+  test('whose record was removed and begun anew is closed: the new record has an entry of its own', async () => {
+    await pipeline.open('d', building('d'));
+    const { projectId } = await pipeline.open('d', { ...building('d'), createdAt: new Date(NOW - 600_000).toISOString() });
+    runs('d');
+    await pipeline.run();
+    expect(await pipeline.tables.stateIds(STATE_KINDS.open)).toEqual([`${projectId}#${new Date(NOW - 600_000).toISOString()}#d`]);
+    expect(codeBuild.stopped).toEqual([]);
+  });
+
   test('that has ended is closed when its event was sent, and stays until then', async () => {
     await pipeline.open('d', { status: 'superseded', version: 2, supersededBy: 'newer', announcedVersion: 1 });
     pipeline.eventBridge.on(PutEventsCommand).rejectsOnce(unanswered()).resolves({ FailedEntryCount: 0 });
