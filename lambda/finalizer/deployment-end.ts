@@ -13,6 +13,7 @@ import { Pipeline } from '../shared/pipeline';
 
 /** One period of the reconciler: so long a deployment is left alone whose finalizer died. It is prolonged while artifacts are promoted. */
 const CLAIM_SECONDS = 300;
+/** Together with all tries of one copy (see aws-clients.ts) less than the claim: no copy is begun after it. */
 const PROLONG_AFTER_SECONDS = 60;
 
 /** The record this build belongs to; 'another' if that deployment has another build. */
@@ -41,7 +42,9 @@ export async function deploymentOf(build: Build, { store }: Pipeline): Promise<D
 /** Ends the deployment of a build that has ended. Any number of invocations may try; one at a time does it. */
 export class DeploymentEnd {
   private readonly reference: BuildReference;
+  /** Epoch seconds. */
   private claimedAt = 0;
+  private prolonging?: Promise<void>;
 
   constructor(
     private readonly pipeline: Pipeline, private readonly build: Build, private readonly staging: StagingArea, private readonly invocationId: string,
@@ -71,9 +74,11 @@ export class DeploymentEnd {
   }
 
   private async claim({ deploymentId }: DeploymentRecord): Promise<DeploymentRecord | undefined> {
-    this.claimedAt = Math.floor(Date.now() / 1000);
-    const claim = { now: this.claimedAt, claimExpiresAt: this.claimedAt + CLAIM_SECONDS, claimedBy: this.invocationId };
-    return this.pipeline.store.claimEnd(deploymentId, this.reference, claim);
+    const now = Math.floor(Date.now() / 1000);
+    const claim = { now, claimExpiresAt: now + CLAIM_SECONDS, claimedBy: this.invocationId };
+    const claimed = await this.pipeline.store.claimEnd(deploymentId, this.reference, claim);
+    if (claimed) this.claimedAt = now;
+    return claimed;
   }
 
   private async endClaimed(record: DeploymentRecord): Promise<DeploymentRecord | undefined> {
@@ -116,9 +121,15 @@ export class DeploymentEnd {
     return this.pipeline.store.markFailed(record.deploymentId, this.reference, { failureCode, failureMessage: sentence }, new Date().toISOString());
   }
 
+  /** Nothing is copied before the claim is known to last: the listing, or a copy, may have taken longer than that. */
   private async prolongClaim(record: DeploymentRecord): Promise<void> {
     if (Date.now() / 1000 < this.claimedAt + PROLONG_AFTER_SECONDS) return;
-    if (!await this.claim(record)) throw new Error('Promotion took so long that another invocation has taken it over');
+    this.prolonging ??= this.claim(record).then((claimed) => {
+      if (!claimed) throw new Error('Promotion took so long that another invocation has taken it over');
+    }).finally(() => {
+      this.prolonging = undefined;
+    });
+    await this.prolonging;
   }
 }
 

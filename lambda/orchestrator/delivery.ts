@@ -15,7 +15,7 @@ export class Delivery {
   public readonly sentAt: number;
   /** How often the request was put back. */
   public requeues: number;
-  /** `createdAt` of the record, if the request was put back. */
+  /** `createdAt` of the record, if the request was put back to wait: its deployment was in the list of those that are open. */
   public readonly createdAt?: string;
   private firstSentAt: number;
 
@@ -47,11 +47,11 @@ export class Delivery {
    * Puts a copy back, which no receive is used up for; returning from the handler then deletes this message. Should that fail, both are
    * delivered, and the claim lets one of them start the build.
    */
-  public async putBack(createdAt: string, delaySeconds: number): Promise<void> {
-    const attributes: Record<keyof typeof REQUEUE_ATTRIBUTES, [string, string]> = {
+  public async putBack(createdAt: string | undefined, delaySeconds: number): Promise<void> {
+    const attributes: Partial<Record<keyof typeof REQUEUE_ATTRIBUTES, [string, string]>> = {
       requeues: ['Number', String(this.requeues + 1)],
       firstSentAt: ['Number', String(this.firstSentAt)],
-      createdAt: ['String', createdAt],
+      ...(createdAt === undefined ? {} : { createdAt: ['String', createdAt] }),
     };
     await this.sqs.send(new SendMessageCommand({
       QueueUrl: this.queueUrl,

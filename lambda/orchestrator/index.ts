@@ -95,8 +95,9 @@ async function claimAgain(delivery: Delivery, request: BuildRequest, claim: Para
   switch (record.status) {
     case 'queued':
       logger.info('Another invocation is starting this build');
-      // What that comes to is not known yet; a copy looks later, and no receive is used up meanwhile.
-      if (!delivery.isHint) await delivery.putBack(record.createdAt, Math.max(1, (record.claimExpiresAt ?? 0) - claim.now + 1));
+      // What that comes to is not known yet; a copy looks later, and no receive is used up meanwhile. The copy claims anew: that the
+      // deployment is known to be open (staysInLine relies on it) is something that the other invocation may not have come to.
+      if (!delivery.isHint) await delivery.putBack(delivery.createdAt, Math.max(1, (record.claimExpiresAt ?? 0) - claim.now + 1));
       return undefined;
     case 'failed':
       if (record.buildId !== undefined) break;

@@ -12,8 +12,11 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
  */
 const CONTROL_PLANE = { maxAttempts: 3, requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true } };
 
-/** S3 copies up to 5 GB on its side before it answers a CopyObject. More tries: a prefix that is new to S3 answers 503 SlowDown for a while. */
-const S3_DATA_PLANE = { maxAttempts: 6, requestHandler: { connectionTimeout: 2_000, requestTimeout: 120_000, throwOnRequestTimeout: true } };
+/**
+ * S3 copies up to 1 GB on its side before it answers a CopyObject, some ten seconds. Four tries, because a prefix that is new to S3 answers
+ * 503 SlowDown for a while; with their pauses less than four minutes.
+ */
+const S3_DATA_PLANE = { maxAttempts: 4, requestHandler: { connectionTimeout: 2_000, requestTimeout: 55_000, throwOnRequestTimeout: true } };
 
 export const codeBuildClient = () => new CodeBuildClient(CONTROL_PLANE);
 /** One try: an SDK that tries again hides what became of the try before, and a refusal of the second says nothing of the first. */

@@ -20,7 +20,7 @@ export const REQUEUE_ATTRIBUTES = {
   requeues: 'requeues',
   /** When its producer sent it, in milliseconds since 1970. */
   firstSentAt: 'firstSentAt',
-  /** `createdAt` of the deployment's record. */
+  /** `createdAt` of the deployment's record: it is known to be open. */
   createdAt: 'createdAt',
 } as const;
 

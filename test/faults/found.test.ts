@@ -43,3 +43,28 @@ test('the record of a waiting deployment is removed, and its message begins it a
     deployments: [{ ...DEPLOYMENT, at: 100_000, branch: 1, hasRecord: true, deletedAfter: 250_000 }, { ...DEPLOYMENT, buildSeconds: 1139 }],
   });
 });
+
+test('the first delivery dies before its deployment is in the list of open ones: the second one, put back, does not take it for ended', async () => {
+  // By the time the copy comes, CodeBuild is full, so that a request that waits would only look into the list.
+  await check(simulation, {
+    ...SCENARIO,
+    seed: 72151387,
+    deployments: [
+      { ...DEPLOYMENT, at: 974, buildSeconds: 652 }, { ...DEPLOYMENT, at: 57_273, project: 1, buildSeconds: 199 }, { ...DEPLOYMENT, at: 536 },
+    ],
+    callFaults: [{ handler: 'orchestrator', invocation: 0, operation: 'UpdateItem', from: 2, times: 3, fault: 'reset before' }],
+    messageFaults: ['duplicate'],
+  });
+});
+
+test('the listing takes longer than the claim: whoever has been overtaken meanwhile promotes nothing', async () => {
+  for (let seed = 1; seed <= 5; seed += 1) {
+    await check(simulation, {
+      ...SCENARIO,
+      seed,
+      deployments: [{ ...DEPLOYMENT, at: 1046, buildSeconds: 680 }],
+      outage: { service: 's3', fault: 'timeout before', from: 311_623, to: 2_000_314 + seed * 20_000 },
+      messageFaults: [],
+    });
+  }
+});

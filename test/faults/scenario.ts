@@ -143,8 +143,8 @@ export async function play(simulation: Simulation, scenario: Scenario, trace = f
     if (deletedAfter !== undefined) world.at(deletedAfter, async () => world.deleteRecord(request.deploymentId));
   }));
   let isQuiet = await world.run({ hours: HOURS });
-  // The reconciler hides what it looks at for a moment.
-  await world.wait({ seconds: 60 });
+  // The reconciler hides what it looks at for half a minute.
+  for (let looks = 0; looks < 10 && world.deadLetters.attributes.ApproximateNumberOfMessagesNotVisible !== '0'; looks += 1) await world.wait({ seconds: 31 });
   const deadLettered = new Set<string>();
   for (const { body } of await world.deadLetters.receive({ maxMessages: 1000, visibilityTimeout: 0 })) {
     const index = requests.findIndex(({ deploymentId }) => body.includes(deploymentId));

@@ -24,6 +24,7 @@ export class EventSourceMapping {
   /** Invocations that run or are about to. */
   running = 0;
   private deliveries = 0;
+  private readonly deleted = new Set<string>();
   private poll?: Appointment;
 
   constructor(private readonly options: EventSourceMappingOptions) {}
@@ -63,7 +64,14 @@ export class EventSourceMapping {
     timeline.after(delayMs, () => invoke({ Records: [recordOf(message, queue)] }, (outcome) => {
       this.running -= 1;
       const failures = 'returned' in outcome ? (outcome.returned as { batchItemFailures?: unknown[] } | undefined)?.batchItemFailures ?? [] : [message];
-      if (failures.length === 0 && isDeleted) queue.delete(message.receiptHandle);
+      if (failures.length === 0 && isDeleted) {
+        queue.delete(message.receiptHandle);
+        this.deleted.add(message.id);
+      } else if (failures.length > 0 && this.deleted.has(message.id)) {
+        // It came from a server of SQS that has not heard of the deletion, and comes again until it is deleted there too.
+        const { attributes, body, messageGroupId, senderId } = message;
+        queue.send({ attributes, body, messageGroupId, senderId, delaySeconds: Math.min(900, Number(queue.attributes.VisibilityTimeout)) });
+      }
       this.look();
     }));
   }
