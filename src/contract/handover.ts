@@ -1,0 +1,23 @@
+/**
+ * What the trusted side hands over to one build: an object that the orchestrator writes and a presigned URL of it (HANDOVER_URL in the
+ * build's environment), which holds further presigned URLs. The build's role itself may read nothing.
+ */
+import type { CacheLayer } from './cache';
+
+export interface Handover {
+  readonly version: 1;
+  readonly cache: { readonly [layer in CacheLayer]?: CacheHandover };
+}
+
+export interface CacheHandover {
+  /** Presigned GET URLs of archives, the best one first: the branch's, the default branch's. One that is not there answers 403 or 404. */
+  readonly urls: readonly string[];
+  /** Why this layer is neither restored nor saved. */
+  readonly off?: string;
+}
+
+/**
+ * CodeBuild provisions a build in a minute or two, and a build restores its cache first of all. One that waits longer in CodeBuild's own
+ * queue builds without a cache.
+ */
+export const HANDOVER_EXPIRY_SECONDS = 3600;
