@@ -1,4 +1,5 @@
-// Bundles every lambda/<name>/index.ts into assets/<name>/index.js, with all of its dependencies, as it is published and deployed.
+// Bundles every lambda/<name>/index.ts into assets/<name>/index.js, with all of its dependencies, as it is published and deployed;
+// then the steps of the buildspec.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,3 +27,4 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 });
+await import('./bundle-steps.mjs');

@@ -1,16 +1,15 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
-import { EXIT_CODES } from './contract/failure-codes';
 
 /** CodeBuild's limit for a buildspec inside a project. */
 const MAX_LENGTH = 25_600;
 
 /** Beside the published lib/ as well as beside src/. */
-const BUILDSPEC_DIRECTORY = path.join(__dirname, '..', 'buildspec');
+const ROOT = path.join(__dirname, '..');
 
-/** Stands in nextjs-build.yml where the commands go that write the steps. */
-const MARKER = /^( *)- '@steps@'\n/m;
+/** Stands in nextjs-build.yml where the command goes that writes the steps. */
+const MARKER = '@steps@';
 
 export interface RenderBuildSpecOptions {
   /**
@@ -21,19 +20,17 @@ export interface RenderBuildSpecOptions {
 }
 
 /**
- * The buildspec with every step inlined: readable in the template and in the console, and the build needs no
- * access to an asset bucket that other stacks share.
+ * The buildspec with every step in it, so that the build needs no access to an asset bucket that other stacks share. The steps are
+ * gzip'ed, because CodeBuild's limit leaves no room for them as they are; buildspec/steps has them to read.
  */
 export function renderBuildSpec(options: RenderBuildSpecOptions = {}): string {
-  const skeleton = read('nextjs-build.yml');
-  const steps: Array<[string, string]> = [
-    ['exit-codes.sh', `export ${Object.entries(EXIT_CODES).map(([code, status]) => `EXIT_${code}=${status}`).join(' ')}\n`],
-    ...fs.readdirSync(path.join(BUILDSPEC_DIRECTORY, 'steps')).sort().map((file): [string, string] => [file, read('steps', file)]),
-  ];
-  const inlined = skeleton.replace(MARKER, (_, indent: string) => steps.map(([file, text]) => writeCommand(file, text, indent)).join(''));
-  const text = options.runtimeVersions ?? true ? inlined : inlined.replace(/^ *runtime-versions:\n.*\n/m, '');
+  const skeleton = read('buildspec', 'nextjs-build.yml');
+  // Packed by scripts/bundle-steps.mjs when the library is built: module.exports = '<base64>'
+  const [, steps] = read('assets', 'steps', 'index.js').split('\'');
+  const rendered = skeleton.replace(MARKER, `(set -o pipefail; echo ${steps} | base64 -d | gunzip | bash)`);
+  const text = options.runtimeVersions ?? true ? rendered : rendered.replace(/^ *runtime-versions:\n.*\n/m, '');
   if (text.length > MAX_LENGTH) {
-    throw new Error(`The buildspec has ${text.length} characters, CodeBuild accepts ${MAX_LENGTH}. Shorten the files in ${BUILDSPEC_DIRECTORY}.`);
+    throw new Error(`The buildspec has ${text.length} characters, CodeBuild accepts ${MAX_LENGTH}. Shorten the files in buildspec/steps.`);
   }
   return text;
 }
@@ -54,11 +51,5 @@ export class NextjsBuildSpec extends codebuild.BuildSpec {
 }
 
 function read(...file: string[]): string {
-  return fs.readFileSync(path.join(BUILDSPEC_DIRECTORY, ...file), 'utf8');
-}
-
-/** One command of the buildspec that writes one step, as a YAML block scalar. */
-function writeCommand(file: string, text: string, indent: string): string {
-  const lines = [`cat > "$STEPS/${file}" <<'END_OF_STEP'`, ...text.replace(/\n$/, '').split('\n'), 'END_OF_STEP'];
-  return [`${indent}- |`, ...lines.map((line) => (line ? `${indent} ${line}` : line)), ''].join('\n');
+  return fs.readFileSync(path.join(ROOT, ...file), 'utf8');
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { parse } from 'yaml';
@@ -13,9 +13,12 @@ export interface StepResult {
   readonly failure: FailureCode | undefined;
 }
 
+const STEPS = path.join(__dirname, '..', '..', 'buildspec', 'steps');
+
 /** What CodeBuild gives to a build, in a temporary directory: the rendered steps, an environment, commands that stand in for real ones. */
 export class BuildMachine {
-  static async start(environment: Record<string, string> = {}): Promise<BuildMachine> {
+  /** The steps are those of buildspec/steps as they are now, `packed`: those that the buildspec brings. */
+  static async start(environment: Record<string, string> = {}, { steps }: { steps?: 'packed' } = {}): Promise<BuildMachine> {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'build-machine-')));
     const machine = new BuildMachine(directory, environment);
     await mkdir(machine.source, { recursive: true });
@@ -23,6 +26,7 @@ export class BuildMachine {
     const commands: string[] = parse(renderBuildSpec()).phases.install.commands;
     const install = await machine.bash(commands.join('\n'));
     if (install.status !== 0) throw new Error(`The install phase failed: ${install.output}`);
+    if (steps !== 'packed') await cp(STEPS, path.join(machine.source, 'steps'), { recursive: true });
     return machine;
   }
 

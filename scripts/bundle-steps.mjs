@@ -1,0 +1,36 @@
+// Packs the steps of the buildspec into assets/steps/index.js: a shell script that writes them, gzip'ed, in base64. Here and not at
+// synth, because zlib's bytes differ between versions of Node.js, and a template must not.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const directory = join(root, 'buildspec', 'steps');
+
+/** The exit statuses stand in the contract, once. */
+async function exitCodes() {
+  const { outputFiles: [{ contents }] } = await build({
+    absWorkingDir: root, entryPoints: ['src/contract/failure-codes.ts'], bundle: true, write: false, format: 'esm', logLevel: 'warning',
+  });
+  const { EXIT_CODES } = await import(`data:text/javascript;base64,${Buffer.from(contents).toString('base64')}`);
+  return `export ${Object.entries(EXIT_CODES).map(([code, status]) => `EXIT_${code}=${status}`).join(' ')}\n`;
+}
+
+const steps = [
+  ['exit-codes.sh', await exitCodes()],
+  ...readdirSync(directory).sort().map((file) => [file, readFileSync(join(directory, file), 'utf8')]),
+];
+const commands = steps.map(([file, text]) => {
+  if (!text.endsWith('\n') || /^END_OF_STEP$/m.test(text)) {
+    throw new Error(`Expected ${file} to end with a newline and to have no line END_OF_STEP, which would not arrive as it is.`);
+  }
+  return `cat > "$STEPS/${file}" <<'END_OF_STEP'\n${text}END_OF_STEP\n`;
+});
+const packed = gzipSync(`set -e\n${commands.join('')}`, { level: 9 });
+packed.writeUInt32LE(0, 4); // time of packing: none
+packed[9] = 255; // operating system: unknown
+
+mkdirSync(join(root, 'assets', 'steps'), { recursive: true });
+writeFileSync(join(root, 'assets', 'steps', 'index.js'), `module.exports = '${packed.toString('base64')}';\n`);
