@@ -62,6 +62,7 @@ describe('"packageManager" decides', () => {
     ['yarn@4.5.0', 'berry', '@yarnpkg/cli-dist@4.5.0'],
     ['bun@1.2.0', 'bun', 'bun@1.2.0'],
     ['pnpm@10.0.0-rc.1', 'pnpm', 'pnpm@10.0.0-rc.1'],
+    ['pnpm@9', 'pnpm', 'pnpm@9.15.9'],
   ])('%s', async (name, kind, tool) => {
     expect(await detect({ 'package.json': packageManager(name) })).toMatchObject({ kind, tool });
   });
@@ -83,6 +84,53 @@ describe('"packageManager" decides', () => {
     expect(result.output).toMatch(/Warning: .*package-lock.json is ignored, because "packageManager" is pnpm@9.0.0/);
     expect(existsSync(machine.path('src/checkout/package-lock.json'))).toBe(false);
     expect(existsSync(machine.path('src/checkout/pnpm-lock.yaml'))).toBe(true);
+  });
+});
+
+describe('"devEngines.packageManager" decides, after "packageManager" and before the lockfile', () => {
+  const devEngines = (packageManager: unknown) => JSON.stringify({ devEngines: { packageManager }, devDependencies: { next: '16.0.0' } });
+
+  test.each([
+    ['an exact version', { name: 'pnpm', version: '9.1.0' }, 'pnpm@9.1.0'],
+    ['of a range, the newest', { name: 'pnpm', version: '^11.2.0' }, 'pnpm@11.28.11'],
+    ['of a major version, the newest', { name: 'npm', version: '10' }, 'npm@10.9.9'],
+    ['of what is none of the newest, the lowest', { name: 'bun', version: '~1.2.3' }, 'bun@1.2.3'],
+    ['Yarn 4 is another package than Yarn 1', { name: 'yarn', version: '>=4' }, '@yarnpkg/cli-dist@4.18.1'],
+    ['Yarn 1', { name: 'yarn', version: '1.x' }, 'yarn@1.22.22'],
+    ['no version', { name: 'yarn', onFail: 'download' }, '@yarnpkg/cli-dist@4.18.1'],
+    ['the first of several that is known', [{ name: 'deno' }, { name: 'bun', version: '>=1' }, { name: 'npm' }], 'bun@1.4.5'],
+  ])('%s: %j', async (_, packageManager, tool) => {
+    expect(await detect({ 'package.json': devEngines(packageManager) })).toMatchObject({ tool });
+  });
+
+  test.each([['>=9', 'pnpm@10.34.9'], ['>=11', 'pnpm@12.21.0'], ['>=7 <9', 'pnpm@8.15.9']])('pnpm %s with a lockfile of pnpm 9 or 10: %s', async (version, tool) => {
+    expect(await detect({ 'package.json': devEngines({ name: 'pnpm', version }), 'pnpm-lock.yaml': 'lockfileVersion: \'9.0\'\n' })).toMatchObject({ tool });
+  });
+
+  test.each([['^10.0.0', ''], ['^99.0.0', 'npm@99.0.0']])('npm %s where the machine has 10.2.3: %j', async (version, tool) => {
+    await machine.command('npm', 'echo 10.2.3');
+    expect(await detect({ 'package.json': devEngines({ name: 'npm', version }) })).toMatchObject({ tool });
+  });
+
+  test('"packageManager" and its lockfile come first', async () => {
+    const fields = { packageManager: 'npm@11.0.0', devEngines: { packageManager: { name: 'pnpm' } }, dependencies: { next: '16.0.0' } };
+    expect(await detect({ 'package.json': JSON.stringify(fields) })).toMatchObject({ tool: 'npm@11.0.0' });
+  });
+
+  test('a lockfile of another package manager is removed', async () => {
+    const result = await detect({ 'package.json': devEngines({ name: 'pnpm', version: '^10' }), 'yarn.lock': '' });
+    expect(result).toMatchObject({ tool: 'pnpm@10.34.9', lockfile: '' });
+    expect(result.output).toMatch(/yarn.lock is ignored, because "devEngines.packageManager" is pnpm@\^10/);
+  });
+
+  test('one that is not known may be ignored, if package.json says so', async () => {
+    expect(await detect({ 'package.json': devEngines({ name: 'deno', onFail: 'ignore' }), 'bun.lock': '' })).toMatchObject({ kind: 'bun' });
+  });
+
+  test.each([{ name: 'deno' }, { name: 'pnpm', version: 'latest' }, { name: 'pnpm', version: '>5 <3' }, 'pnpm'])('UNSUPPORTED_PACKAGE_MANAGER: %j', async (packageManager) => {
+    const result = await detect({ 'package.json': devEngines(packageManager) });
+    expect(result.failure).toBe('UNSUPPORTED_PACKAGE_MANAGER');
+    expect(result.output).toContain('"devEngines.packageManager" is ');
   });
 });
 
