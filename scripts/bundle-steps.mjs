@@ -1,10 +1,10 @@
-// Packs the steps of the buildspec into assets/steps/index.js: a shell script that writes them, gzip'ed, in base64. Here and not at
-// synth, because zlib's bytes differ between versions of Node.js, and a template must not.
+// Packs the steps of the buildspec into assets/steps/index.js: a shell script that writes them, without what only people read, gzip'ed, in
+// base64. Here and not at synth, because zlib's bytes differ between versions of Node.js, and a template must not.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const directory = join(root, 'buildspec', 'steps');
@@ -18,10 +18,14 @@ async function exitCodes() {
   return `export ${Object.entries(EXIT_CODES).map(([code, status]) => `EXIT_${code}=${status}`).join(' ')}\n`;
 }
 
-const steps = [
-  ['exit-codes.sh', await exitCodes()],
-  ...readdirSync(directory).sort().map((file) => [file, readFileSync(join(directory, file), 'utf8')]),
-];
+/** What a machine needs of a step: half of it. */
+async function essence(file) {
+  const text = readFileSync(join(directory, file), 'utf8');
+  return file.endsWith('.mjs') ? (await transform(text, { minify: true })).code : text.replace(/^ *(#.*)?\n/gm, '');
+}
+
+const steps = [['exit-codes.sh', await exitCodes()]];
+for (const file of readdirSync(directory).sort()) steps.push([file, await essence(file)]);
 const commands = steps.map(([file, text]) => {
   if (!text.endsWith('\n') || /^END_OF_STEP$/m.test(text)) {
     throw new Error(`Expected ${file} to end with a newline and to have no line END_OF_STEP, which would not arrive as it is.`);

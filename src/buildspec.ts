@@ -21,7 +21,7 @@ export interface RenderBuildSpecOptions {
 
 /**
  * The buildspec with every step in it, so that the build needs no access to an asset bucket that other stacks share. The steps are
- * gzip'ed, because CodeBuild's limit leaves no room for them as they are; buildspec/steps has them to read.
+ * minified and gzip'ed, because CodeBuild's limit leaves no room for them as they are; buildspec/steps has them to read.
  */
 export function renderBuildSpec(options: RenderBuildSpecOptions = {}): string {
   const skeleton = read('buildspec', 'nextjs-build.yml');

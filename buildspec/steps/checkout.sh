@@ -1,5 +1,6 @@
 # Fetches one commit into $CHECKOUT, where caches may already lie.
 . "$STEPS/common.sh"
+if [ -n "${HANDOVER_URL:-}" ]; then background restore cache-restore tools dependencies next; fi
 
 # git asks nobody, reads nothing of the machine's and speaks only https, redirects included.
 export GIT_TERMINAL_PROMPT=0 GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ALLOW_PROTOCOL=https GIT_LFS_SKIP_SMUDGE=1

@@ -2,14 +2,65 @@
 set -euo pipefail
 . "$STEPS/exit-codes.sh"
 export CHECKOUT="$CODEBUILD_SRC_DIR/checkout" OUTPUT="$CODEBUILD_SRC_DIR/output"
+mkdir -p "$STATE/background" "$STATE/cache"
+touch "$STATE/timings"
 step=$(basename "$0" .sh)
-trap 'say "$SECONDS s"; echo "$step $SECONDS" >> "$STATE/seconds"' EXIT
+case $step in
+  app-build) phase=build ;;
+  build) phase=openNext ;; # around the app's own
+  node) phase=install ;;
+  *) phase=$step ;;
+esac
 
 say() { echo "[$step] $*"; }
 fail() {
   local status="EXIT_$1"
   say "$1: $2" >&2
   exit "${!status}"
+}
+
+# Milliseconds. The clock of bash itself is newer than bash 3.2.
+now() {
+  local micros=${EPOCHREALTIME:-}
+  if [ -n "$micros" ]; then echo $((${micros/[.,]/} / 1000)); else node -p 'Date.now()'; fi
+}
+since() { echo $(($(now) - $1)); }
+seconds() { echo "$(($1 / 1000)).$(($1 % 1000 / 100))"; }
+
+# account PHASE: it took the time since the last call, but for what others noted meanwhile.
+account() {
+  LC_ALL=C awk -v phase="$1" -v ms="$(since "$started")" -v noted="$noted" \
+    'NR > noted { ms -= $2 * 1000 } END { printf "%s %.1f\n", phase, (ms > 0 ? ms : 0) / 1000 }' "$STATE/timings" > "$STATE/timing"
+  cat "$STATE/timing" >> "$STATE/timings"
+  begin
+}
+begin() { started=$(now) noted=$(grep -c '' "$STATE/timings" || true); }
+begin
+leave() {
+  account "$phase"
+  say "$(<"$STATE/timing") s"
+  if [ "$1" != 0 ]; then for job in "$STATE"/background/*; do stop "$(basename "$job")"; done; fi
+}
+trap 'leave $?' EXIT
+
+# background NAME STEP ARGUMENTS: one of ours beside the others. Its file is there while it runs; what it says lies in $STATE/NAME.log.
+background() {
+  JOB="$STATE/background/$1" nohup node "$STEPS/$2.mjs" "${@:3}" > "$STATE/$1.log" 2>&1 < /dev/null &
+  echo $! > "$STATE/background/$1"
+}
+running() { [ -f "$STATE/background/$1" ] && kill -0 "$(<"$STATE/background/$1")" 2> /dev/null; }
+# What it started ends with its standard input.
+stop() {
+  if running "$1"; then kill "$(<"$STATE/background/$1")" 2> /dev/null || true; fi
+  rm -f "$STATE/background/$1"
+}
+# await JOB TENTHS FILE: until it has ended or left the file, but no longer.
+await() {
+  local tenths
+  for ((tenths = 0; tenths < $2; tenths++)); do
+    if ! running "$1" || [ -f "$3" ]; then return; fi
+    sleep 0.1
+  done
 }
 
 # Runs a command; its output stays visible, and lies in $STATE/log.
@@ -23,13 +74,44 @@ run() {
 }
 logged() { grep -qE -- "$1" "$STATE/log"; }
 
-# get DIRECTORY PACKAGE: an npm package of ours, out of the reach of the app's dependencies and its .npmrc.
-get() { run npm install --prefix "$STATE/$1" --legacy-peer-deps --no-audit --no-fund --loglevel=error "$2"; }
+# cache_wait LAYER: waits until it is restored, at most two minutes, and puts it in place, once. The build goes on, whatever came of it.
+cache_wait() {
+  if [ -f "$STATE/cache/$1.placed" ]; then return; fi
+  local began
+  began=$(now)
+  await restore 1200 "$STATE/cache/$1.json"
+  node "$STEPS/cache-place.mjs" "$1" >&2 || true
+  echo "restore $(seconds "$(since "$began")")" >> "$STATE/timings"
+  note "$1" restoreSeconds "$(seconds "$(since "$began")")"
+}
+result() { if [ -f "$STATE/cache/$1.placed" ]; then cat "$STATE/cache/$1.placed"; fi; }
+# note LAYER FACT VALUE: for its account.
+note() { echo "$*" >> "$STATE/cache/facts"; }
 
+# get PACKAGE@VERSION: an npm package of ours, out of the reach of the app's dependencies and its .npmrc.
+get() {
+  local home="$STATE/tools/$1" began
+  cache_wait tools
+  echo "$1" >> "$STATE/tools-used"
+  if [ -f "$home/.complete" ]; then return; fi
+  began=$(now)
+  rm -rf "$home"
+  run npm install --prefix "$home" --legacy-peer-deps --no-audit --no-fund --loglevel=error "$1" >&2 || return
+  : > "$home/.complete"
+  note tools workSeconds "$(seconds "$(since "$began")")"
+}
+tool_path() { echo "$STATE/tools/$1/node_modules"; }
+
+use_node() { if [ -s "$STATE/node-path" ]; then PATH="$(<"$STATE/node-path"):$PATH"; fi; }
 use_package_manager() {
-  export CI=true NEXT_TELEMETRY_DISABLED=1 PATH="$STATE/manager/node_modules/.bin:$PATH"
+  use_node
+  local tool
+  tool=$(<"$STATE/tool")
+  if [ -n "$tool" ]; then PATH="$(tool_path "$tool")/.bin:$PATH"; fi
+  export CI=true NEXT_TELEMETRY_DISABLED=1 PATH
   # pnpm 11 and later fail over build scripts nobody approved, and over a pnpm the lockfile does not pin: like pnpm 10, only say so.
-  export pnpm_config_strict_dep_builds=false pnpm_config_pm_on_fail=ignore
+  # Nor is a restored node_modules to be installed anew, because it was made elsewhere.
+  export pnpm_config_strict_dep_builds=false pnpm_config_pm_on_fail=ignore pnpm_config_verify_deps_before_run=false
   # OpenNext needs node_modules, Yarn's Plug'n'Play has none.
   if [ "$(<"$STATE/kind")" = berry ] && [ "$(yarn config get nodeLinker)" = pnp ]; then export YARN_NODE_LINKER=node-modules; fi
 }

@@ -1,9 +1,14 @@
-# Installs what the lockfile says, with the app's own package manager.
+# Installs what the lockfile says, with the app's own package manager, unless the cache has exactly that.
 . "$STEPS/common.sh"
+bash "$STEPS/node.sh"
+use_node
 node "$STEPS/detect.mjs"
 kind=$(<"$STATE/kind") tool=$(<"$STATE/tool") lockfile=$(<"$STATE/lockfile")
+manager=${tool:-npm@$(npm --version)}
+printf %s "${manager/@yarnpkg\/cli-dist/yarn}" > "$STATE/package-manager"
+node "$STEPS/dependencies-key.mjs"
 
-if [ -n "$tool" ] && ! get manager "$tool"; then
+if [ -n "$tool" ] && ! get "$tool"; then
   if logged 'E404|ETARGET'; then fail UNSUPPORTED_PACKAGE_MANAGER "$tool does not exist. Correct \"packageManager\" in package.json."; fi
   fail INSTALL_FAILED "$tool cannot be fetched. Try again."
 fi
@@ -13,6 +18,25 @@ use_package_manager
 unset NODE_ENV # "production" leaves devDependencies out
 
 if [ -z "$lockfile" ]; then say 'WARNING: there is no lockfile, so each build may get other versions. Commit one.'; fi
+cache_wait dependencies
+began=$(now)
+if [ "$(result dependencies)" = hit ]; then
+  node "$STEPS/lifecycle.mjs" > "$STATE/lifecycle"
+  case $kind in
+    npm) set -- npm run --ignore-scripts ;;
+    pnpm) set -- pnpm --config.enable-pre-post-scripts=false run ;;
+    yarn | berry) set -- yarn run ;;
+    bun) set -- bun run ;;
+  esac
+  while IFS=$'\t' read -r directory script; do
+    say "$directory: $script"
+    cd "$directory"
+    run "$@" "$script" < /dev/null || fail INSTALL_FAILED "The script \"$script\" of $directory/package.json failed. See above."
+  done < "$STATE/lifecycle"
+  note dependencies workSeconds "$(seconds "$(since "$began")")"
+  exit
+fi
+
 case "$kind${lockfile:+ locked}" in
   'npm locked') set -- npm ci --include=dev ;;
   npm) set -- npm install --include=dev ;;
@@ -25,6 +49,22 @@ case "$kind${lockfile:+ locked}" in
   'bun locked') set -- bun install --frozen-lockfile ;;
   bun) set -- bun install ;;
 esac
-printf %s "$1@$("$1" --version)" > "$STATE/package-manager"
+# What was downloaded for the last lockfile is most of what this one needs.
+if [ -n "${HANDOVER_URL:-}" ]; then node "$STEPS/cache-restore.mjs" store; fi
+cache_wait store
+store="$STATE/store"
+mkdir -p "$store"
+case $kind in
+  npm) export npm_config_cache="$store" ;;
+  pnpm) export npm_config_store_dir="$store" pnpm_config_store_dir="$store" ;;
+  yarn) export YARN_CACHE_FOLDER="$store" ;;
+  berry) export YARN_GLOBAL_FOLDER="$store" ;; # the cache in the app's own folder may be part of the repository
+  bun) export BUN_INSTALL_CACHE_DIR="$store" ;;
+esac
+began=$(now)
 say "$(<"$STATE/package-manager"): $*"
 run "$@" || fail INSTALL_FAILED "\"$*\" failed. Run it on your machine, and commit the lockfile that belongs to package.json."
+for layer in dependencies store; do note $layer workSeconds "$(seconds "$(since "$began")")"; done
+# Now, and not beside the build: what the build writes there is none of an install's.
+if [ -n "$(<"$STATE/dependencies-key")" ]; then node "$STEPS/cache-save.mjs" dependencies; fi
+background save-store cache-save store

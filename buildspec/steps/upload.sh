@@ -1,6 +1,15 @@
-# Stores the output. The manifest comes last: where it lies, everything else lies.
+# Stores the output, then archives for the next build. The manifest comes last: where it lies, everything else lies.
 . "$STEPS/common.sh"
 store() { aws s3 cp --only-show-errors "$OUTPUT/$1" "s3://$ARTIFACTS_BUCKET_NAME/staging/$CODEBUILD_BUILD_ARN/$1" "${@:2}"; }
-if ! store '' --recursive --exclude artifacts/manifest.json || ! store artifacts/manifest.json; then
-  fail UPLOAD_FAILED "The output cannot be stored in $ARTIFACTS_BUCKET_NAME. Check the build role's access to the bucket and its key."
-fi
+failed() { fail UPLOAD_FAILED "The output cannot be stored in $ARTIFACTS_BUCKET_NAME. Check the build role's access to the bucket and its key."; }
+store '' --recursive --exclude artifacts/manifest.json || failed
+account upload
+for job in save-store save; do
+  await $job 300 "$STATE/never"
+  stop $job
+done
+cat "$STATE"/save*.log 2> /dev/null || true
+node "$STEPS/cache-upload.mjs" || say 'The cache is not stored. The next build does without.'
+account cache
+node "$STEPS/manifest.mjs" || say 'The manifest goes without accounts of time and cache.'
+store artifacts/manifest.json || failed

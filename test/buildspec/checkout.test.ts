@@ -124,6 +124,6 @@ test('submodules and Git LFS files are not fetched, and the log says so', async 
 });
 
 test('the step says how long it took', async () => {
-  expect((await checkout()).output).toMatch(/^\[checkout\] \d+ s$/m);
-  expect(await machine.fact('seconds')).toMatch(/^checkout \d+\n$/);
+  expect((await checkout()).output).toMatch(/^\[checkout\] checkout \d+\.\d s$/m);
+  expect(await machine.fact('timings')).toMatch(/^checkout \d+\.\d\n$/);
 });

@@ -1,0 +1,83 @@
+// Fetches layers of the build cache into $STATE/cache/<layer>, beside whatever else goes on, and notes in <layer>.json what came of it.
+// Nothing in here fails a build: what is missing, damaged or slow is done without.
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { unpack } from './archive.mjs';
+import { CACHE, handover, keyOf, KEY_LENGTH, wantedKey } from './cache.mjs';
+import { load, save } from './common.mjs';
+
+// Seconds. An install takes a minute or so: what takes longer than two is no help. S3 itself never pauses for that long.
+const BOUND = 120;
+const PAUSE = 15;
+// The longest git fetch that is waited for: only then the build knows its dependencies.
+const CHECKOUT = 1200;
+
+class Missing extends Error {}
+class Stale extends Error {}
+
+async function attempt(layer, url) {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timer = (seconds, reason) => setTimeout(() => controller.abort(new Missing(reason)), seconds * 1000);
+  const bound = timer(BOUND, `not here within ${BOUND} s`);
+  const pause = timer(PAUSE, `nothing came for ${PAUSE} s`);
+  // The key comes first in an archive: what does not fit is not fetched to its end.
+  const misfit = () => layer === 'dependencies' && wantedKey(layer) !== undefined && keyOf(layer).length === KEY_LENGTH && keyOf(layer) !== wantedKey(layer);
+  const watch = setInterval(() => misfit() && controller.abort(new Stale('made for other dependencies')), 100);
+  let restoredBytes = 0;
+  async function* counted(body) {
+    for await (const chunk of body) {
+      pause.refresh();
+      restoredBytes += chunk.length;
+      yield chunk;
+    }
+  }
+  try {
+    const { status, body } = await fetch(url, { signal });
+    if (status !== 200) {
+      await body?.cancel();
+      throw new Missing([403, 404].includes(status) ? 'not there' : `HTTP ${status}`);
+    }
+    await unpack(counted(body), join(CACHE, layer), signal);
+    [bound, pause].forEach(clearTimeout);
+    if (layer === 'dependencies') {
+      for (let waited = 0; wantedKey(layer) === undefined && waited < CHECKOUT; waited += 0.1) await sleep(100);
+      if (keyOf(layer) !== wantedKey(layer)) throw new Stale('made for other dependencies');
+    }
+    return { result: 'hit', restoredBytes };
+  } catch (thrown) {
+    const error = signal.aborted ? signal.reason : thrown;
+    const result = error instanceof Stale ? 'stale' : error instanceof Missing || restoredBytes === 0 ? 'miss' : 'damaged';
+    return { result, reason: error.cause?.message ?? error.message };
+  } finally {
+    [bound, pause].forEach(clearTimeout);
+    clearInterval(watch);
+  }
+}
+
+async function restore(layer) {
+  const { urls = [], off } = handover(layer);
+  let outcome = off ? { result: 'off', reason: off } : { result: 'miss', reason: load('handover') ? 'none was handed over' : 'nothing was handed over' };
+  for (const url of urls) {
+    const next = await attempt(layer, url);
+    if (next.result !== 'miss' || outcome.result === 'miss') outcome = next;
+    if (outcome.result === 'hit') break;
+  }
+  if (outcome.result !== 'hit') rmSync(join(CACHE, layer), { recursive: true, force: true });
+  writeFileSync(join(CACHE, `${layer}.part`), JSON.stringify(outcome));
+  renameSync(join(CACHE, `${layer}.part`), join(CACHE, `${layer}.json`));
+}
+
+if (!load('handover')) {
+  try {
+    const response = await fetch(process.env.HANDOVER_URL, { signal: AbortSignal.timeout(PAUSE * 1000) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    if (JSON.parse(text).version !== 1) throw new Error('of another version');
+    save({ handover: text });
+  } catch (error) {
+    console.log(`What was handed over cannot be read: ${error.cause?.message ?? error.message}`);
+  }
+}
+await Promise.all(process.argv.slice(2).map(restore));
