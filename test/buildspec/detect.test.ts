@@ -88,7 +88,7 @@ describe('"packageManager" decides', () => {
 });
 
 describe('"devEngines.packageManager" decides, after "packageManager" and before the lockfile', () => {
-  const devEngines = (packageManager: unknown) => JSON.stringify({ devEngines: { packageManager }, devDependencies: { next: '16.0.0' } });
+  const devEngines = (manager: unknown) => JSON.stringify({ devEngines: { packageManager: manager }, devDependencies: { next: '16.0.0' } });
 
   test.each([
     ['an exact version', { name: 'pnpm', version: '9.1.0' }, 'pnpm@9.1.0'],
@@ -99,8 +99,8 @@ describe('"devEngines.packageManager" decides, after "packageManager" and before
     ['Yarn 1', { name: 'yarn', version: '1.x' }, 'yarn@1.22.22'],
     ['no version', { name: 'yarn', onFail: 'download' }, '@yarnpkg/cli-dist@4.18.1'],
     ['the first of several that is known', [{ name: 'deno' }, { name: 'bun', version: '>=1' }, { name: 'npm' }], 'bun@1.4.5'],
-  ])('%s: %j', async (_, packageManager, tool) => {
-    expect(await detect({ 'package.json': devEngines(packageManager) })).toMatchObject({ tool });
+  ])('%s: %j', async (_, manager, tool) => {
+    expect(await detect({ 'package.json': devEngines(manager) })).toMatchObject({ tool });
   });
 
   test.each([['>=9', 'pnpm@10.34.9'], ['>=11', 'pnpm@12.21.0'], ['>=7 <9', 'pnpm@8.15.9']])('pnpm %s with a lockfile of pnpm 9 or 10: %s', async (version, tool) => {
@@ -127,8 +127,8 @@ describe('"devEngines.packageManager" decides, after "packageManager" and before
     expect(await detect({ 'package.json': devEngines({ name: 'deno', onFail: 'ignore' }), 'bun.lock': '' })).toMatchObject({ kind: 'bun' });
   });
 
-  test.each([{ name: 'deno' }, { name: 'pnpm', version: 'latest' }, { name: 'pnpm', version: '>5 <3' }, 'pnpm'])('UNSUPPORTED_PACKAGE_MANAGER: %j', async (packageManager) => {
-    const result = await detect({ 'package.json': devEngines(packageManager) });
+  test.each([{ name: 'deno' }, { name: 'pnpm', version: 'latest' }, { name: 'pnpm', version: '>5 <3' }, 'pnpm'])('UNSUPPORTED_PACKAGE_MANAGER: %j', async (manager) => {
+    const result = await detect({ 'package.json': devEngines(manager) });
     expect(result.failure).toBe('UNSUPPORTED_PACKAGE_MANAGER');
     expect(result.output).toContain('"devEngines.packageManager" is ');
   });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, lstat, readdir, readFile, readlink, stat, symlink, truncate, utimes } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, readlink, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import * as path from 'node:path';
 import { BuildMachine } from './build-machine';
 
 const bundle = (name: string) => ({ type: 'function', handler: 'index.handler', bundle: `.open-next/${name}` });
@@ -28,7 +29,7 @@ let machine: BuildMachine;
 
 beforeEach(async () => {
   machine = await BuildMachine.start();
-  await machine.state({ 'app': machine.path('app'), 'next-version': '16.4.6', 'open-next-version': '4.1.12', 'package-manager': 'pnpm@10.34.9', 'seconds': 'checkout 1\ninstall 20\nbuild 30\n' });
+  await machine.state({ 'build-output': machine.path('app'), 'next-version': '16.4.6', 'open-next-version': '4.1.12', 'package-manager': 'pnpm@10.34.9', 'node-version': '24.1.2' });
   await openNextOutput();
 });
 
@@ -119,12 +120,11 @@ test('the manifest says what the build made, and of what', async () => {
     commitSha: 'a'.repeat(40),
     nextVersion: '16.4.6',
     openNextVersion: '4.1.12',
-    nodeVersion: process.versions.node,
-    architecture: process.arch,
+    nodeVersion: '24.1.2',
+    architecture: process.arch === 'x64' ? 'x86_64' : process.arch,
     packageManager: 'pnpm@10.34.9',
     static: { files: 2, bytes: 9 },
     isrCache: { files: 1, bytes: 2 },
-    steps: { checkout: 1, install: 20, build: 30 },
   });
   expect(found.functions[0]).toEqual({
     name: 'default',
@@ -156,6 +156,59 @@ test('ARTIFACT_TOO_LARGE: and the log names the largest packages', async () => {
   const result = await machine.step('package');
   expect(result.failure).toBe('ARTIFACT_TOO_LARGE');
   expect(result.output).toMatch(/262144000 @prisma\/client\n5 small\n3 the app/);
+});
+
+test('thousands of files, in more than one go: all of them, always the same bytes', async () => {
+  const directory = 'app/.open-next/server-functions/default/many';
+  await machine.bash(`mkdir -p "${machine.path(directory)}" && cd "${machine.path(directory)}" && for i in {1..3000}; do echo $i > ${'long-'.repeat(20)}$i; done`);
+  expect(await machine.step('package')).toMatchObject({ status: 0 });
+  expect(await readdir(`${await unzip('artifacts/lambda.zip')}/many`)).toHaveLength(3000);
+  const [first] = (await manifest()).functions;
+  await openNextOutput();
+  await machine.step('package');
+  expect((await manifest()).functions[0]).toEqual(first);
+});
+
+describe('native code', () => {
+  const HEADER = (machineNumber: number) => `\x7fELF${'\0'.repeat(14)}${String.fromCharCode(machineNumber)}\0`;
+  const X86 = HEADER(0x3e);
+  // The number of ARM as one byte of a text that is written as UTF-8 would be two.
+  const ARM = Buffer.from(HEADER(0xb7), 'latin1');
+
+  async function native(files: Record<string, string | Buffer>, environment = { FUNCTION_ARCHITECTURE: 'arm64' }) {
+    for (const [name, content] of Object.entries(files)) {
+      const file = machine.path('app/.open-next/server-functions/api', name);
+      await mkdir(path.dirname(file), { recursive: true });
+      await writeFile(file, content);
+    }
+    return machine.step('package', environment);
+  }
+
+  test.each([
+    ['node_modules/bcrypt/build/Release/bcrypt.node', 'bcrypt'],
+    ['node_modules/.pnpm/@node-rs+argon2@2.0.0/node_modules/@node-rs/argon2-linux-x64-gnu/argon2.node', '@node-rs/argon2-linux-x64-gnu'],
+    ['vendor/libthing.so.42.1', 'the app'],
+  ])('PACKAGE_FAILED: %s for another processor, and the sentence names %s', async (file, name) => {
+    const result = await native({ [file]: X86 });
+    expect(result.failure).toBe('PACKAGE_FAILED');
+    expect(result.output).toContain(`${name} in functions/api.zip cannot run on arm64`);
+    expect(result.output).toContain('Build on an ARM image.');
+  });
+
+  test.each<[string, Record<string, string | Buffer>]>([
+    ['of the right processor', { 'node_modules/a/a.node': ARM }],
+    ['for several processors in one package', { 'node_modules/a/prebuilds/linux-x64/a.node': X86, 'node_modules/a/prebuilds/linux-arm64/a.node': ARM }],
+    ['for several processors in a package for each', { 'node_modules/@a/b-linux-x64-gnu/b.node': X86, 'node_modules/@a/b-linux-arm64-gnu/b.node': ARM }],
+    ['of another system', { 'node_modules/a/darwin.node': '\xcf\xfa\xed\xfe', 'node_modules/a/empty.node': '' }],
+  ])('%s is fine', async (_, files) => {
+    expect(await native(files)).toMatchObject({ status: 0 });
+    expect(await manifest()).toMatchObject({ architecture: 'arm64' });
+  });
+
+  test('without a choice, the functions are for the processor of the machine', async () => {
+    const files = { 'node_modules/a/a.node': process.arch === 'x64' ? X86 : ARM };
+    expect(await native(files, { FUNCTION_ARCHITECTURE: '' })).toMatchObject({ status: 0 });
+  });
 });
 
 test.each([
