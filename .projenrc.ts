@@ -50,6 +50,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
     '@aws-sdk/client-s3',
     '@aws-sdk/client-sqs',
     '@aws-sdk/lib-dynamodb',
+    '@aws-sdk/s3-request-presigner',
     '@types/aws-lambda',
     '@types/mime-types@^2',
     'esbuild',

@@ -16,7 +16,7 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { HANDLER_ENV } from './contract/environment';
 import { EVENT_SOURCE, STATUS_CHANGED } from './contract/events';
-import { ARTIFACTS_ROOT, STAGING_ROOT, STATIC_ROOT } from './contract/keys';
+import { ARTIFACTS_ROOT, CACHE_ROOT, HANDOVER_ROOT, STAGING_ROOT, STATIC_ROOT } from './contract/keys';
 import { useOfKey } from './encryption';
 import { handlerFunction, HandlerFunctionProps } from './handler-function';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
@@ -55,14 +55,18 @@ export function createOrchestrator(pipeline: PipelineParts, props: NextjsBuildPi
     timeout: ORCHESTRATOR_TIMEOUT,
     memorySize: 256,
     environment: {
+      [HANDLER_ENV.artifactsBucket]: props.artifactsBucket.bucketName,
       [HANDLER_ENV.maxReceiveCount]: Tokenization.stringifyNumber(maxReceiveCount(props)),
       [HANDLER_ENV.messageRetentionSeconds]: seconds(messageRetention(props)),
       ...stopSupersededBuilds(props),
     },
     logGroup,
     stateActions: ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
-    buildActions: ['codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds', 'codebuild:ListBuildsForProject'],
+    buildActions: [
+      'codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds', 'codebuild:ListBuildsForProject', 'codebuild:BatchGetProjects',
+    ],
   });
+  grantHandover(props.artifactsBucket, orchestrator);
   orchestrator.addEventSource(new SqsEventSource(pipeline.queue, { batchSize, maxConcurrency, reportBatchItemFailures: true }));
   return orchestrator;
 }
@@ -179,22 +183,36 @@ function lifecycleFunction(pipeline: PipelineParts, props: NextjsBuildPipelinePr
   return fn;
 }
 
+/** To write handovers; to sign URLs of them and of the caches, which are worth what the signer may do; to see whether artifacts are complete. */
+function grantHandover(bucket: s3.IBucket, fn: lambda.Function): void {
+  const handovers = bucket.arnForObjects(`${HANDOVER_ROOT}*`);
+  allow(fn, handovers, 's3:PutObject');
+  fn.addToRolePolicy(new iam.PolicyStatement({ actions: ['s3:GetObject'], resources: [handovers, bucket.arnForObjects(`${CACHE_ROOT}*`)] }));
+  allowToList(fn, bucket, ARTIFACTS_ROOT, STATIC_ROOT);
+  useOfKey(bucket.encryptionKey, 's3').forEach((right) => fn.addToRolePolicy(right));
+}
+
 function grantPromotion(bucket: s3.IBucket, fn: lambda.Function): void {
   allow(fn, bucket.arnForObjects(`${STAGING_ROOT}*`), 's3:GetObject', 's3:DeleteObject');
   fn.addToRolePolicy(new iam.PolicyStatement({
     actions: ['s3:PutObject'],
-    resources: [bucket.arnForObjects(`${ARTIFACTS_ROOT}*`), bucket.arnForObjects(`${STATIC_ROOT}*`)],
+    resources: [ARTIFACTS_ROOT, STATIC_ROOT, CACHE_ROOT].map((root) => bucket.arnForObjects(`${root}*`)),
   }));
-  fn.addToRolePolicy(new iam.PolicyStatement({
-    actions: ['s3:ListBucket'],
-    resources: [bucket.bucketArn],
-    conditions: { StringLike: { 's3:prefix': `${STAGING_ROOT}*` } },
-  }));
+  allowToList(fn, bucket, STAGING_ROOT);
   useOfKey(bucket.encryptionKey, 's3').forEach((right) => fn.addToRolePolicy(right));
 }
 
 function allow(fn: lambda.Function, resource: string, ...actions: string[]): void {
   fn.addToRolePolicy(new iam.PolicyStatement({ actions, resources: [resource] }));
+}
+
+function allowToList(fn: lambda.Function, bucket: s3.IBucket, ...roots: string[]): void {
+  const prefixes = roots.map((root) => `${root}*`);
+  fn.addToRolePolicy(new iam.PolicyStatement({
+    actions: ['s3:ListBucket'],
+    resources: [bucket.bucketArn],
+    conditions: { StringLike: { 's3:prefix': prefixes.length === 1 ? prefixes[0] : prefixes } },
+  }));
 }
 
 function stopSupersededBuilds(props: NextjsBuildPipelineProps): Record<string, string> {

@@ -11,10 +11,10 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 export interface NextjsBuildPipelineProps {
   /**
    * Where artifacts and browser assets go: below `artifacts/<projectId>/<commitSha>/` and `static/<projectId>/<commitSha>/`; running
-   * builds write below `staging/`.
+   * builds write below `staging/`, build caches lie below `cache/<projectId>/`.
    *
-   * It may be encrypted with a KMS key, versioned, imported or in another stack. A bucket that this app creates gets a lifecycle
-   * rule that expires `staging/` after 14 days; give an imported bucket such a rule yourself. An imported bucket with a KMS key
+   * It may be encrypted with a KMS key, versioned, imported or in another stack. A bucket that this app creates gets lifecycle
+   * rules that expire `staging/` after 14 days and `cache/` after 30; give an imported bucket such rules yourself. An imported bucket with a KMS key
    * must be imported with that key (`Bucket.fromBucketAttributes`), or builds cannot write to it.
    */
   readonly artifactsBucket: s3.IBucket;

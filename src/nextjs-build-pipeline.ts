@@ -7,6 +7,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { expireStagingAndCache } from './bucket-lifecycle';
 import { buildProject } from './build-project';
 import { PRODUCER_ENV } from './contract/environment';
 import { statusChangedRule } from './deployment-events';
@@ -14,7 +15,6 @@ import { allowServicesToUse } from './encryption';
 import { createFinalizer, createOrchestrator, createReconciler, ORCHESTRATOR_TIMEOUT } from './lifecycle-functions';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { buildQueues, eventDeadLetterQueue } from './queues';
-import { expireStaging } from './staging-lifecycle';
 import { createStateTable } from './state-table';
 import { checkDeploymentsTable, checkMaxConcurrentBuildsPerProject } from './validation';
 
@@ -102,13 +102,14 @@ export class NextjsBuildPipeline extends Construct {
     this.reconciler = createReconciler(this, props, this.reconcilerLogGroup, this.finalizer);
 
     if (props.encryptionKey) allowServicesToUse(props.encryptionKey, this);
-    expireStaging(this, props.artifactsBucket);
+    expireStagingAndCache(this, props.artifactsBucket);
   }
 
   /**
    * Lets the grantee send build requests: `sqs:SendMessage`, the queue's URL and attributes, and the use of the queue's key if it has one.
-   * A request is JSON: deploymentId, projectId, commitSha, repoUrl, branch and optionally rootDirectory; send it with
-   * MessageGroupId = projectId, so that one busy project does not delay the others.
+   * A request is JSON: deploymentId, projectId, commitSha, repoUrl, branch and optionally rootDirectory, defaultBranch (a branch without
+   * a build cache of its own begins with that one's), forceBuild (true: build even what has been built before with the same settings) and
+   * withoutCache (true: restore no build cache). Send it with MessageGroupId = projectId, so that one busy project does not delay the others.
    *
    * @param grantee whoever sends: a function, a role
    */

@@ -1,4 +1,5 @@
 import { Build } from '@aws-sdk/client-codebuild';
+import { BuildReport, MAX_MANIFEST_BYTES, readBuildReport } from './build-report';
 import { planPromotion, PromotionPlan } from './promotion-plan';
 import { RefusedObjectError, StagingArea } from './staging-area';
 import { COMMIT_SHA_PATTERN, ID_PATTERN } from '../../src/contract/build-request';
@@ -6,7 +7,7 @@ import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, staticPrefix } from '../../src/contract/keys';
 import { BuildOutcome, outcomeOf } from '../shared/build-outcome';
-import { deploymentIdOf, referenceTo } from '../shared/builds';
+import { deploymentIdOf, inputsOf, referenceTo } from '../shared/builds';
 import { BuildReference } from '../shared/deployment-store';
 import { logger } from '../shared/logger';
 import { Pipeline } from '../shared/pipeline';
@@ -15,6 +16,8 @@ import { Pipeline } from '../shared/pipeline';
 const CLAIM_SECONDS = 300;
 /** Together with all tries of one copy (see aws-clients.ts) less than the claim: no copy is begun after it. */
 const PROLONG_AFTER_SECONDS = 60;
+
+type AcceptablePlan = PromotionPlan & { acceptable: true };
 
 /** The record this build belongs to; 'another' if that deployment has another build. */
 export async function deploymentOf(build: Build, { store }: Pipeline): Promise<DeploymentRecord | 'none' | 'another'> {
@@ -45,6 +48,8 @@ export class DeploymentEnd {
   /** Epoch seconds. */
   private claimedAt = 0;
   private prolonging?: Promise<void>;
+  /** What is left to do when the deployment has succeeded and everybody knows. */
+  private afterwards?: () => Promise<void>;
 
   constructor(
     private readonly pipeline: Pipeline, private readonly build: Build, private readonly staging: StagingArea, private readonly invocationId: string,
@@ -70,6 +75,7 @@ export class DeploymentEnd {
       await events.announce(ended);
       logger.info('Deployment ended', { status: ended.status, failureCode: ended.failureCode, supersededBy: ended.supersededBy });
     }
+    await this.afterwards?.();
     return true;
   }
 
@@ -94,12 +100,14 @@ export class DeploymentEnd {
   }
 
   private async promoteAndSucceed(record: DeploymentRecord): Promise<DeploymentRecord | undefined> {
-    const { branches, store } = this.pipeline;
-    const plan = planPromotion(await this.staging.list(), record.projectId, record.commitSha);
+    const { branches, promotedArtifacts, store } = this.pipeline;
+    const plan = planPromotion(await this.staging.list(), record);
     if (!plan.acceptable) {
       logger.error('What the build stored is not acceptable', { problem: plan.problem });
       return this.fail(record, plan.failureCode, plan.problem);
     }
+    const report = await this.readReport(record, plan);
+    await promotedArtifacts.begin(record, record.deploymentId);
     try {
       const stayClaimed = () => this.prolongClaim(record);
       await this.staging.promote(plan.promotions, stayClaimed);
@@ -111,9 +119,42 @@ export class DeploymentEnd {
     }
     // As late as can be: whoever goes live on the event must know of every newer deployment.
     const supersededBy = await branches.newerThan(record) ?? record.supersededBy;
-    return store.markSuccess(record.deploymentId, this.reference, {
-      artifacts: describeArtifacts(record, plan), supersededBy, completedAt: new Date().toISOString(),
+    const artifacts = describeArtifacts(record, plan);
+    const succeeded = await store.markSuccess(record.deploymentId, this.reference, {
+      artifacts, supersededBy, completedAt: new Date().toISOString(), ...report,
     });
+    if (succeeded) this.afterwards = () => this.prepareNextBuild(record, plan, artifacts, report);
+    return succeeded;
+  }
+
+  private async readReport({ projectId }: DeploymentRecord, { manifest, manifestBytes }: AcceptablePlan): Promise<BuildReport> {
+    if (manifestBytes > MAX_MANIFEST_BYTES) return {};
+    return this.attempt('The build is not reported on', {}, async () => {
+      const [text, accounts] = await Promise.all([this.staging.read(manifest), this.pipeline.cacheAccounts.of(projectId)]);
+      return readBuildReport(text, accounts);
+    });
+  }
+
+  /** What makes the next build faster, or needless. That build can do without it: nothing here is tried again. */
+  private async prepareNextBuild(record: DeploymentRecord, plan: AcceptablePlan, artifacts: DeploymentArtifacts, { cache }: BuildReport): Promise<void> {
+    const { cacheAccounts, promotedArtifacts } = this.pipeline;
+    const inputs = inputsOf(this.build);
+    await Promise.all([
+      this.attempt('The cache is not kept', undefined, () => this.staging.promote(plan.cache, async () => {})),
+      this.attempt('The cache is not accounted for', undefined, async () => cache && cacheAccounts.settle(record.projectId, cache)),
+      this.attempt('The artifacts will not be used again', undefined, async () => {
+        if (inputs !== undefined) await promotedArtifacts.done(record, { deploymentId: record.deploymentId, inputs, artifacts });
+      }),
+    ]);
+  }
+
+  private async attempt<T>(otherwise: string, instead: T, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      logger.warn(otherwise, { error: error as Error });
+      return instead;
+    }
   }
 
   private async fail(record: DeploymentRecord, failureCode: FailureCode, reason?: string): Promise<DeploymentRecord | undefined> {
@@ -133,7 +174,7 @@ export class DeploymentEnd {
   }
 }
 
-function describeArtifacts({ projectId, commitSha }: DeploymentRecord, plan: PromotionPlan & { acceptable: true }): DeploymentArtifacts {
+function describeArtifacts({ projectId, commitSha }: DeploymentRecord, plan: AcceptablePlan): DeploymentArtifacts {
   const prefix = artifactsPrefix(projectId, commitSha);
   return {
     artifactsPrefix: prefix,

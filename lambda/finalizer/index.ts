@@ -1,9 +1,10 @@
 import { Build } from '@aws-sdk/client-codebuild';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import type { Context, EventBridgeEvent } from 'aws-lambda';
 import { DeploymentEnd, deploymentOf } from './deployment-end';
 import { StagingArea } from './staging-area';
 import { HANDLER_ENV } from '../../src/contract/environment';
-import { stagingPrefix } from '../../src/contract/keys';
+import { handoverKey, stagingPrefix } from '../../src/contract/keys';
 import { s3Client } from '../shared/aws-clients';
 import { outcomeOf } from '../shared/build-outcome';
 import { deploymentIdOf, projectIdOf, referenceTo } from '../shared/builds';
@@ -70,8 +71,15 @@ async function endBuild(build: Build, context: Context): Promise<void> {
   if (deployment !== 'another') await makeRoom(build);
   if (typeof deployment === 'object' && !await new DeploymentEnd(pipeline, build, staging, context.awsRequestId).end(deployment)) return;
   await staging.remove();
+  if (deployment !== 'another') await removeHandover(build);
   // Last of all: as long as it is there, the reconciler sees to it that all of this is done.
   if (typeof deployment === 'object') await openDeployments.close(deployment);
+}
+
+/** The presigned URLs in it expire by themselves; there is no reason to keep them until then. */
+async function removeHandover(build: Build): Promise<void> {
+  const deploymentId = deploymentIdOf(build);
+  if (deploymentId) await s3.send(new DeleteObjectCommand({ Bucket: artifactsBucket, Key: handoverKey(deploymentId) }));
 }
 
 /** The build is over, whatever becomes of its artifacts: the next one need not wait for their promotion. */

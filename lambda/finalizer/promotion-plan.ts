@@ -1,7 +1,8 @@
 import { contentType } from 'mime-types';
+import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
 import type { FailureCode } from '../../src/contract/failure-codes';
 import {
-  artifactsPrefix, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, staticPrefix,
+  artifactsPrefix, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY, staticPrefix,
 } from '../../src/contract/keys';
 
 /**
@@ -27,8 +28,23 @@ export interface Promotion {
   readonly cacheControl?: string;
 }
 
+/** What the promotion is for. */
+export interface PromotionTarget {
+  readonly projectId: string;
+  readonly commitSha: string;
+  readonly branch: string;
+}
+
 export type PromotionPlan =
-  | { readonly acceptable: true; readonly promotions: readonly Promotion[]; readonly manifest: Promotion; readonly totalBytes: number }
+  | {
+    readonly acceptable: true;
+    readonly promotions: readonly Promotion[];
+    readonly manifest: Promotion;
+    readonly manifestBytes: number;
+    readonly totalBytes: number;
+    /** Archives of the build cache: for the next build, no part of the artifacts. */
+    readonly cache: readonly Promotion[];
+  }
   | { readonly acceptable: false; readonly problem: string; readonly failureCode: FailureCode };
 
 /** A site of 20,000 files is large; five times that is not a site. At 50 copies at a time 100,000 still fit the finalizer's 15 minutes. */
@@ -36,6 +52,8 @@ export const MAX_STAGED_OBJECTS = 100_000;
 /** S3 copies at most 5 GB with one CopyObject; Lambda takes 250 MB. */
 export const MAX_OBJECT_BYTES = 1024 ** 3;
 export const MAX_TOTAL_BYTES = 5 * 1024 ** 3;
+/** S3 copies no more at once; node_modules of a very large app, compressed, have a third of it. A larger archive is left behind. */
+export const MAX_CACHE_BYTES = 2 * 1024 ** 3;
 /** S3's limit on the UTF-8 length of a key. */
 const MAX_KEY_BYTES = 1024;
 
@@ -45,26 +63,42 @@ const IMMUTABLE = /(^|\/)_next\/static\//;
 const REQUIRED = [LAMBDA_ZIP, OPEN_NEXT_OUTPUT, MANIFEST];
 const FUNCTION_ZIP = new RegExp(`^${FUNCTIONS_DIRECTORY}[A-Za-z0-9][A-Za-z0-9._-]*\\.zip$`);
 
-export function planPromotion(staged: readonly StagedObject[], projectId: string, commitSha: string): PromotionPlan {
-  if (staged.length > MAX_STAGED_OBJECTS) return refuse(`more than ${MAX_STAGED_OBJECTS} objects`);
+export function planPromotion(all: readonly StagedObject[], target: PromotionTarget): PromotionPlan {
+  if (all.length > MAX_STAGED_OBJECTS) return refuse(`more than ${MAX_STAGED_OBJECTS} objects`);
+  const [cached, staged] = [all.filter(isCache), all.filter((object) => !isCache(object))];
   const totalBytes = staged.reduce((sum, object) => sum + object.bytes, 0);
   if (totalBytes > MAX_TOTAL_BYTES) return refuse(`${totalBytes} bytes in all; at most ${MAX_TOTAL_BYTES} are accepted`);
 
   const promotions: Promotion[] = [];
-  let manifest: Promotion | undefined;
+  let [manifest, manifestBytes]: [Promotion?, number?] = [];
   for (const object of staged) {
     if (object.bytes > MAX_OBJECT_BYTES) return refuse(`${JSON.stringify(object.name)} has ${object.bytes} bytes; at most ${MAX_OBJECT_BYTES} are accepted`);
     if ((object.storageClass ?? 'STANDARD') !== 'STANDARD') return refuse(`${JSON.stringify(object.name)} has the storage class ${object.storageClass}`);
-    const promotion = promote(object, projectId, commitSha);
+    const promotion = promote(object, target);
     if (!promotion) return refuse(`${JSON.stringify(object.name)} is not an object that a build may store`);
-    if (object.name === `artifacts/${MANIFEST}`) manifest = promotion; else promotions.push(promotion);
+    if (object.name === `artifacts/${MANIFEST}`) [manifest, manifestBytes] = [promotion, object.bytes]; else promotions.push(promotion);
   }
   const missing = REQUIRED.filter((name) => !staged.some((object) => object.name === `artifacts/${name}`));
   if (!manifest || missing.length) return refuse(`${missing.join(', ')} missing`, 'ARTIFACTS_MISSING');
-  return { acceptable: true, promotions, manifest, totalBytes };
+  return { acceptable: true, promotions, manifest, manifestBytes: manifestBytes!, totalBytes, cache: planCache(cached, target) };
 }
 
-function promote({ name, etag }: StagedObject, projectId: string, commitSha: string): Promotion | undefined {
+const CACHE_NAMES = new Map(CACHE_LAYERS.map((layer) => [STAGED_CACHE_DIRECTORY + layer, layer]));
+
+function isCache({ name }: StagedObject): boolean {
+  return CACHE_NAMES.has(name);
+}
+
+/** A cache never fails a build: what is not acceptable is left behind, and the next build begins without it. */
+export function planCache(staged: readonly StagedObject[], { branch, projectId }: PromotionTarget): Promotion[] {
+  return staged
+    .filter((object) => isCache(object) && object.bytes <= MAX_CACHE_BYTES && (object.storageClass ?? 'STANDARD') === 'STANDARD')
+    .map(({ name, etag }) => ({
+      name, etag, targetKey: cacheKey(projectId, branch, CACHE_NAMES.get(name) as CacheLayer), contentType: 'application/octet-stream',
+    }));
+}
+
+function promote({ name, etag }: StagedObject, { commitSha, projectId }: PromotionTarget): Promotion | undefined {
   if (!isPlainPath(name)) return undefined;
   const [root, ...rest] = name.split('/');
   const path = rest.join('/');

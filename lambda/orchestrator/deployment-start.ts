@@ -1,4 +1,5 @@
 import { Build, CodeBuildClient, CodeBuildServiceException, StartBuildCommand } from '@aws-sdk/client-codebuild';
+import { BuildPreparation } from './build-preparation';
 import { Delivery, HandledFailure } from './delivery';
 import { decideStartFailure, decideWait, NO_USE_WAITING_SECONDS } from './start-failure';
 import { BuildRequest } from '../../src/contract/build-request';
@@ -23,7 +24,12 @@ interface Claim {
 
 /** Starts the build of a deployment that this invocation has claimed, or lets it wait, or ends it. */
 export class DeploymentStart {
-  constructor(private readonly pipeline: Pipeline, private readonly codeBuild: CodeBuildClient, private readonly limits: Limits) {}
+  constructor(
+    private readonly pipeline: Pipeline,
+    private readonly codeBuild: CodeBuildClient,
+    private readonly preparation: BuildPreparation,
+    private readonly limits: Limits,
+  ) {}
 
   /** Throws to keep the message. */
   public async run(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
@@ -52,6 +58,7 @@ export class DeploymentStart {
       await this.supersede(record, supersededBy, claim);
       return this.passTurn(delivery);
     }
+    if (await this.reuse(request, record, claim)) return this.passTurn(delivery);
     if (!delivery.isHint && await capacity.isExhausted(claim.now)) return this.wait(delivery, record, claim, 'ACCOUNT_CAPACITY');
     if (!await projects.reserve(record.projectId, record.deploymentId)) {
       await this.wait(delivery, record, claim, 'PROJECT_LIMIT');
@@ -76,14 +83,31 @@ export class DeploymentStart {
     logger.info('The request waits in the queue', { delaySeconds, requeues: delivery.requeues + 1 });
   }
 
+  /** True: the commit has been built before, the deployment has ended. */
+  private async reuse(request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<boolean> {
+    const { events, openDeployments, projects, store } = this.pipeline;
+    const build = await this.preparation.findReusable(request);
+    if (!build) return false;
+    const reused = await store.markReused(record.deploymentId, {
+      artifacts: build.artifacts, reusedFrom: build.deploymentId, claimExpiresAt: claim.claimExpiresAt, completedAt: new Date().toISOString(),
+    });
+    if (!reused) throw new Error('The claim has passed on to another invocation');
+    logger.info('The commit has been built before with the same settings: its artifacts are used again', { reusedFrom: build.deploymentId });
+    // From an earlier attempt at a build, which has come to nothing.
+    await projects.release(record.projectId, record.deploymentId);
+    if (await events.tryToAnnounce(reused)) await openDeployments.close(reused);
+    return true;
+  }
+
   private async startBuild(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
+    const environment = [...buildEnvironment(request), ...await this.preparation.environment(request)];
     let build: Build | undefined;
     try {
       ({ build } = await this.codeBuild.send(new StartBuildCommand({
         projectName: this.pipeline.buildProject,
         // Within five minutes the same token gives the same build: it covers a quick redelivery.
         idempotencyToken: request.deploymentId,
-        environmentVariablesOverride: buildEnvironment(request),
+        environmentVariablesOverride: environment,
       })));
     } catch (error) {
       logger.warn('Build was not started', { error: error as Error });
@@ -114,6 +138,7 @@ export class DeploymentStart {
     const { capacity, projects, store } = this.pipeline;
     const decision = decideStartFailure({
       errorName: error.name,
+      errorMessage: error.message,
       httpStatus: error instanceof CodeBuildServiceException ? error.$metadata.httpStatusCode : undefined,
       receiveCount: delivery.receiveCount,
       maxReceiveCount: this.limits.maxReceiveCount,

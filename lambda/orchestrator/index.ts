@@ -1,5 +1,6 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { BuildPreparation } from './build-preparation';
 import { Delivery, HandledFailure } from './delivery';
 import { DeploymentStart } from './deployment-start';
 import { NO_USE_WAITING_SECONDS, retrySeconds } from './start-failure';
@@ -7,7 +8,7 @@ import { BuildRequest } from '../../src/contract/build-request';
 import { DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { failureMessage } from '../../src/contract/failure-codes';
-import { startBuildClient } from '../shared/aws-clients';
+import { codeBuildProjectsClient, s3PresigningClient, startBuildClient } from '../shared/aws-clients';
 import { parseBuildRequest } from '../shared/build-request';
 import { requiredEnv } from '../shared/environment';
 import { logger } from '../shared/logger';
@@ -20,7 +21,8 @@ import { pipelineOfEnvironment } from '../shared/pipeline';
 
 const pipeline = pipelineOfEnvironment();
 const { capacity, events, openDeployments, store } = pipeline;
-const start = new DeploymentStart(pipeline, startBuildClient(), {
+const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), s3PresigningClient(), requiredEnv(HANDLER_ENV.artifactsBucket));
+const start = new DeploymentStart(pipeline, startBuildClient(), preparation, {
   maxReceiveCount: Number(requiredEnv(HANDLER_ENV.maxReceiveCount)),
   retentionSeconds: Number(requiredEnv(HANDLER_ENV.messageRetentionSeconds)),
 });

@@ -13,6 +13,7 @@ export type StartFailureDecision =
 
 export interface StartFailure {
   readonly errorName: string;
+  readonly errorMessage: string;
   /** Of CodeBuild's answer; undefined if there was none. */
   readonly httpStatus?: number;
   readonly receiveCount: number;
@@ -30,6 +31,9 @@ const THROTTLING_ERRORS = new Set(['ThrottlingException', 'Throttling', 'TooMany
 /** These will be answered the same way a minute from now; waiting only delays the news. */
 const PERMANENT_ERRORS = new Set(['InvalidInputException', 'ResourceNotFoundException', 'AccountSuspendedException']);
 
+/** There is a build of this deployment, started with other presigned URLs: an earlier call has come through after all. */
+const SAME_TOKEN = /idempotency|parameter mismatch/i;
+
 /** A small build lasts a minute or two; SQS delays a message by at most 900 seconds. */
 const FIRST_WAIT_SECONDS = 30;
 const LONGEST_WAIT_SECONDS = 900;
@@ -44,7 +48,7 @@ export const NO_USE_WAITING_SECONDS = 1;
 export function decideStartFailure(failure: StartFailure, random: () => number = Math.random): StartFailureDecision {
   if (failure.errorName === CAPACITY_ERROR) return { action: 'wait', askAgainSeconds: jittered(ASK_AGAIN_SECONDS, random) };
   if (THROTTLING_ERRORS.has(failure.errorName)) return { action: 'wait', askAgainSeconds: jittered(THROTTLED_SECONDS, random) };
-  const refused = failure.httpStatus !== undefined && failure.httpStatus >= 400 && failure.httpStatus < 500;
+  const refused = !SAME_TOKEN.test(failure.errorMessage) && failure.httpStatus !== undefined && failure.httpStatus >= 400 && failure.httpStatus < 500;
   if (!refused) return { action: 'find-out', visibilitySeconds: retrySeconds(failure.receiveCount, random) };
   if (failure.receiveCount >= failure.maxReceiveCount) return { action: 'fail' };
   return { action: 'retry', visibilitySeconds: PERMANENT_ERRORS.has(failure.errorName) ? NO_USE_WAITING_SECONDS : retrySeconds(failure.receiveCount, random) };

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
 } from '../../src/contract/build-request';
@@ -29,8 +29,18 @@ const rootDirectory = z.string('is not a string')
   .max(MAX_ROOT_DIRECTORY_LENGTH, `must be at most ${MAX_ROOT_DIRECTORY_LENGTH} characters`)
   .refine(isRelativeDirectory, 'must be a relative path below the repository, such as "apps/web", without ".", ".." or a trailing "/"; leave it out for the repository\'s root');
 
+const choice = z.boolean('is not true or false').optional();
+
 const buildRequest = z.strictObject({
-  deploymentId: id, projectId: id, commitSha, repoUrl, branch, rootDirectory: rootDirectory.optional(),
+  deploymentId: id,
+  projectId: id,
+  commitSha,
+  repoUrl,
+  branch,
+  rootDirectory: rootDirectory.optional(),
+  defaultBranch: branch.optional(),
+  forceBuild: choice,
+  withoutCache: choice,
 }) satisfies z.ZodType<BuildRequest>;
 
 export type ParsedBuildRequest =

@@ -4,7 +4,7 @@ import {
 import { buildLogsUrl } from './console-link';
 import { BuildReference } from './deployment-store';
 import { ID_PATTERN } from '../../src/contract/build-request';
-import { BUILD_ENV } from '../../src/contract/environment';
+import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
 
 /** BatchGetBuilds takes at most 100 ids; ListBuildsForProject answers with 100 at a time. */
 const BATCH = 100;
@@ -72,7 +72,16 @@ export function projectIdOf(build: Build): string | undefined {
   return idIn(build, BUILD_ENV.projectId);
 }
 
+/** What it was built from, see build-inputs.ts. Undefined: nobody found out. */
+export function inputsOf(build: Build): string | undefined {
+  return valueIn(build, HANDOVER_ENV.inputs);
+}
+
 function idIn(build: Build, name: string): string | undefined {
-  const value = build.environment?.environmentVariables?.find((variable) => variable.name === name)?.value ?? '';
+  const value = valueIn(build, name) ?? '';
   return ID_PATTERN.test(value) ? value : undefined;
+}
+
+function valueIn(build: Build, name: string): string | undefined {
+  return build.environment?.environmentVariables?.find((variable) => variable.name === name)?.value;
 }

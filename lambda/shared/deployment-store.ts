@@ -16,6 +16,11 @@ export interface DeploymentFailure {
   readonly failureMessage: string;
 }
 
+export interface SuccessfulEnd extends Pick<DeploymentRecord, 'supersededBy' | 'timings' | 'cache'> {
+  readonly artifacts: DeploymentArtifacts;
+  readonly completedAt: string;
+}
+
 /** What a record has only while its deployment has not ended. */
 const WORKING_FIELDS = ['claimExpiresAt', 'claimedBy', 'startAttemptedAt', 'waitingReason'];
 
@@ -57,6 +62,19 @@ export class DeploymentStore {
     return this.update(deploymentId, {
       set: { waitingReason },
       remove: ['claimExpiresAt', 'startAttemptedAt'],
+      condition: '#status = :queued AND #claimExpiresAt = :mine',
+      values: { queued: 'queued', mine: claimExpiresAt },
+    });
+  }
+
+  /** Ends a deployment with the artifacts of another one's build. Undefined: the claim is not the caller's any more. */
+  public async markReused(
+    deploymentId: string, end: { artifacts: DeploymentArtifacts; reusedFrom: string; claimExpiresAt: number; completedAt: string },
+  ): Promise<DeploymentRecord | undefined> {
+    const { artifacts, claimExpiresAt, completedAt, reusedFrom } = end;
+    return this.changeStatus(deploymentId, {
+      set: { status: 'success', artifacts, reusedFrom, completedAt },
+      remove: WORKING_FIELDS,
       condition: '#status = :queued AND #claimExpiresAt = :mine',
       values: { queued: 'queued', mine: claimExpiresAt },
     });
@@ -158,7 +176,7 @@ export class DeploymentStore {
   }
 
   public async markSuccess(
-    deploymentId: string, build: BuildReference, end: { artifacts: DeploymentArtifacts; supersededBy?: string; completedAt: string },
+    deploymentId: string, build: BuildReference, end: SuccessfulEnd,
   ): Promise<DeploymentRecord | undefined> {
     return this.endBuild(deploymentId, build, { status: 'success', ...end });
   }

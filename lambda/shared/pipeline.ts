@@ -3,9 +3,11 @@ import { Builds } from './builds';
 import { DeploymentStore } from './deployment-store';
 import { requiredEnv } from './environment';
 import { Branches } from './state/branches';
+import { CacheAccounts } from './state/cache-accounts';
 import { Capacity } from './state/capacity';
 import { OpenDeployments } from './state/open-deployments';
 import { Projects } from './state/projects';
+import { PromotedArtifacts } from './state/promoted-artifacts';
 import { StateTable } from './state/state-table';
 import { WaitingLine } from './state/waiting-line';
 import { StatusEvents } from './status-events';
@@ -38,7 +40,9 @@ export function pipelineOfEnvironment() {
     builds,
     events,
     branches: new Branches(state),
+    cacheAccounts: new CacheAccounts(state),
     capacity: new Capacity(state),
+    promotedArtifacts: new PromotedArtifacts(state),
     line: new WaitingLine(projects, openDeployments, store, sqs, queueUrl),
     superseding: new Superseding(store, openDeployments, builds, events, process.env[HANDLER_ENV.stopSupersededBuilds] === 'true'),
   };

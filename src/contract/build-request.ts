@@ -12,7 +12,18 @@ export interface BuildRequest {
   readonly branch: string;
   /** Directory of the Next.js app inside the repository, relative, with `/`. Left out: the repository's root. */
   readonly rootDirectory?: string;
+  /** The project's default branch: a branch without a build cache of its own begins with that one's. Left out: it begins with none. */
+  readonly defaultBranch?: string;
+  /** Build even if the same commit has been built with the same settings. Left out: its artifacts are used again. */
+  readonly forceBuild?: boolean;
+  /** Build without restoring a cache; the cache that the build leaves is kept. Also forces the build. */
+  readonly withoutCache?: boolean;
 }
+
+/** In the order in which people read them. */
+export const BUILD_REQUEST_FIELDS = [
+  'deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache',
+] as const satisfies readonly (keyof BuildRequest)[];
 
 /** Message attributes of a request that waits: the orchestrator puts a copy of it back into the queue. */
 export const REQUEUE_ATTRIBUTES = {

@@ -1,6 +1,9 @@
+import type { CacheLayer, CacheUse } from './cache';
+
 /**
  * Only ever moves to the right: queued -> building -> success | failed | superseded. The first terminal status wins, with one way
  * back: a deployment that failed before it had a build becomes queued again when its request is sent again.
+ * A deployment whose commit has been built before with the same settings goes from queued to success without a build.
  *
  * Superseded is no failure: a newer deployment of the same project and branch was queued before this one was done.
  */
@@ -36,6 +39,9 @@ export interface DeploymentRecord {
   readonly branch: string;
   readonly repoUrl: string;
   readonly rootDirectory?: string;
+  readonly defaultBranch?: string;
+  readonly forceBuild?: boolean;
+  readonly withoutCache?: boolean;
   readonly status: DeploymentStatus;
   /** Counts the changes of status: of two events or copies of this record, the one with the greater version is the newer. */
   readonly version?: number;
@@ -54,6 +60,12 @@ export interface DeploymentRecord {
   /** A sentence for the person who pushed: what went wrong and what to do. */
   readonly failureMessage?: string;
   readonly artifacts?: DeploymentArtifacts;
+  /** Id of the deployment whose build these artifacts are of: the same commit with the same settings. This one has no build. */
+  readonly reusedFrom?: string;
+  /** Seconds that each phase of the build took, as the build says. */
+  readonly timings?: { readonly [phase: string]: number };
+  /** What became of each layer of the build cache, as the build says. */
+  readonly cache?: { readonly [layer in CacheLayer]?: CacheUse };
   /** Id of a newer deployment of the same project and branch that was queued before this one was done: do not go live with this one. */
   readonly supersededBy?: string;
   /** While an invocation is starting the build, or ending the deployment: until when (epoch seconds) nobody else may. */

@@ -43,6 +43,14 @@ export const BUILD_ENV = {
   rootDirectory: 'ROOT_DIRECTORY',
 } as const;
 
+/** Set on one build by the orchestrator, beside what the request says. */
+export const HANDOVER_ENV = {
+  /** Presigned URL of the build's handover, see handover.ts. Not set: the build does without a cache. */
+  url: 'HANDOVER_URL',
+  /** Stands for everything but the commit that the build's result depends on. Not set: its artifacts are not used again. */
+  inputs: 'BUILD_INPUTS',
+} as const;
+
 /** What the steps of the buildspec set for each other. */
 const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VERSION'];
 
@@ -51,5 +59,5 @@ export const RESERVED_BUILD_ENVIRONMENT: readonly RegExp[] = [
   /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
   /^(AWS_|CODEBUILD_|GIT_|EXIT_)/,
   /^npm_config_/i,
-  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...STEP_VARIABLES].join('|')})$`),
+  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...Object.values(HANDOVER_ENV), ...STEP_VARIABLES].join('|')})$`),
 ];

@@ -9,8 +9,9 @@ export const STATUS_CHANGED = 'Deployment Status Changed';
 
 /** The fields of the record that an event carries: ours and public, not what a producer may have stored beside them. */
 export const PUBLIC_RECORD_FIELDS = [
-  'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'rootDirectory', 'status', 'version', 'createdAt', 'waitingReason', 'buildStartedAt', 'buildId', 'logsUrl',
-  'completedAt', 'failureCode', 'failureMessage', 'artifacts', 'supersededBy',
+  'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache', 'status', 'version',
+  'createdAt', 'waitingReason', 'buildStartedAt', 'buildId', 'logsUrl', 'completedAt', 'failureCode', 'failureMessage', 'artifacts', 'reusedFrom', 'timings', 'cache',
+  'supersededBy',
 ] as const satisfies readonly (keyof DeploymentRecord)[];
 
 /** `detail` of the event: the record's public fields as they were after the change. */

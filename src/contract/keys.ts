@@ -1,3 +1,6 @@
+import { createHash } from 'crypto';
+import type { CacheLayer } from './cache';
+
 /**
  * Where things lie in the artifacts bucket. A build writes below its own staging prefix in the same shape
  * (`artifacts/…`, `static/…`); the finalizer promotes that to the project's and commit's final place.
@@ -6,6 +9,9 @@
 export const STAGING_ROOT = 'staging/';
 export const ARTIFACTS_ROOT = 'artifacts/';
 export const STATIC_ROOT = 'static/';
+export const CACHE_ROOT = 'cache/';
+/** Objects that the orchestrator writes for one build each. Below staging/, so that one lifecycle rule does for both; no build's own prefix. */
+export const HANDOVER_ROOT = `${STAGING_ROOT}handover/`;
 
 /** The only prefix a build can write to: IAM compares it with `staging/${codebuild:buildArn}/*`. */
 export function stagingPrefix(buildArn: string): string {
@@ -20,6 +26,17 @@ export function staticPrefix(projectId: string, commitSha: string): string {
   return `${STATIC_ROOT}${projectId}/${commitSha}/`;
 }
 
+/** An archive of the build cache. A branch has its own, and its name may hold whatever git allows: hence the hash, cut to 128 bits. */
+export function cacheKey(projectId: string, branch: string, layer: CacheLayer): string {
+  return `${CACHE_ROOT}${projectId}/${createHash('sha256').update(branch).digest('hex').slice(0, 32)}/${layer}`;
+}
+
+export function handoverKey(deploymentId: string): string {
+  return `${HANDOVER_ROOT}${deploymentId}.json`;
+}
+
+/** Archives of the build cache below a build's staging prefix, one for each layer that it wants to keep. */
+export const STAGED_CACHE_DIRECTORY = 'cache/';
 /** Zip file of OpenNext's default server function, below the artifacts prefix. */
 export const LAMBDA_ZIP = 'lambda.zip';
 /** Zip files of every other function OpenNext emitted, below the artifacts prefix. */

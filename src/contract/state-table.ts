@@ -13,6 +13,10 @@ export const STATE_KINDS = {
   branch: 'BRANCH',
   /** Until when CodeBuild need not be asked: it has just said that it takes no more builds. One item. */
   capacity: 'CAPACITY',
+  /** What lies below a commit's prefix in the bucket, and what it was built from. `id`: see artifactsKey. */
+  artifacts: 'ARTIFACTS',
+  /** What the layers of a project's build cache cost and save. `id`: the project's. */
+  cache: 'CACHE',
   /** Where the reconciler goes on. One item. */
   cursor: 'CURSOR',
 } as const;
@@ -29,4 +33,8 @@ export function openDeploymentsOf(projectId: string): string {
 /** A branch may hold a `#`, a project id cannot: the first one ends it. */
 export function branchKey({ projectId, branch }: { projectId: string; branch: string }): string {
   return `${projectId}#${branch}`;
+}
+
+export function artifactsKey({ projectId, commitSha }: { projectId: string; commitSha: string }): string {
+  return `${projectId}#${commitSha}`;
 }

@@ -50,9 +50,12 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
       'logs:CreateLogStream logs:PutLogEvents on <BuildsOrchestratorLogs>',
       'dynamodb:GetItem dynamodb:UpdateItem on <Deployments>',
       'dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:Query on <BuildsStateTable>',
-      'codebuild:StartBuild codebuild:StopBuild codebuild:BatchGetBuilds codebuild:ListBuildsForProject on <BuildsProject>',
+      'codebuild:StartBuild codebuild:StopBuild codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:BatchGetProjects on <BuildsProject>',
       'sqs:SendMessage on <BuildsQueue>',
       `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
+      's3:PutObject on <Artifacts>/staging/handover/*',
+      's3:GetObject on <Artifacts>/staging/handover/* <Artifacts>/cache/*',
+      's3:ListBucket on <Artifacts> if {"StringLike":{"s3:prefix":["artifacts/*","static/*"]}}',
       'sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:GetQueueUrl sqs:DeleteMessage sqs:GetQueueAttributes on <BuildsQueue>',
     ],
     BuildsFinalizerRole: [
@@ -64,7 +67,7 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
       'sqs:SendMessage on <BuildsQueue>',
       `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
       's3:GetObject s3:DeleteObject on <Artifacts>/staging/*',
-      's3:PutObject on <Artifacts>/artifacts/* <Artifacts>/static/*',
+      's3:PutObject on <Artifacts>/artifacts/* <Artifacts>/static/* <Artifacts>/cache/*',
       's3:ListBucket on <Artifacts> if {"StringLike":{"s3:prefix":"staging/*"}}',
     ],
     BuildsReconcilerRole: [
@@ -90,10 +93,9 @@ test('with imported ones that have keys: also the use of the keys', () => {
     bucketKey,
     expect.stringMatching(/^logs:/),
   ]);
-  for (const role of ['BuildsOrchestratorRole', 'BuildsReconcilerRole']) {
-    expect(byRole[role]).toContain(tableKey);
-    expect(byRole[role]).not.toContain(bucketKey);
-  }
+  expect(byRole.BuildsReconcilerRole).toContain(tableKey);
+  expect(byRole.BuildsReconcilerRole).not.toContain(bucketKey);
+  expect(byRole.BuildsOrchestratorRole).toEqual(expect.arrayContaining([tableKey, bucketKey, 's3:PutObject on s3:::company-artifacts/staging/handover/*']));
   expect(byRole.BuildsFinalizerRole).toEqual(expect.arrayContaining([tableKey, bucketKey, 's3:GetObject s3:DeleteObject on s3:::company-artifacts/staging/*']));
 });
 

@@ -125,8 +125,9 @@ describe('defaults', () => {
       BUILD_PROJECT_ARN: { 'Fn::GetAtt': [idOf(pipeline.project), 'Arn'] },
       BUILD_QUEUE_URL: { Ref: idOf(pipeline.queue) },
     };
-    expect(environment(pipeline.orchestrator)).toEqual({ ...all, MAX_RECEIVE_COUNT: '3', MESSAGE_RETENTION_SECONDS: '1209600' });
-    expect(environment(pipeline.finalizer)).toEqual({ ...all, ARTIFACTS_BUCKET_NAME: { Ref: idOf(stack.node.findChild('Artifacts')) } });
+    const bucket = { ARTIFACTS_BUCKET_NAME: { Ref: idOf(stack.node.findChild('Artifacts')) } };
+    expect(environment(pipeline.orchestrator)).toEqual({ ...all, ...bucket, MAX_RECEIVE_COUNT: '3', MESSAGE_RETENTION_SECONDS: '1209600' });
+    expect(environment(pipeline.finalizer)).toEqual({ ...all, ...bucket });
     expect(environment(pipeline.reconciler)).toEqual({
       ...all,
       DEAD_LETTER_QUEUE_URL: { Ref: idOf(pipeline.deadLetterQueue) },
@@ -146,9 +147,14 @@ describe('defaults', () => {
     template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Retain' });
   });
 
-  test('what builds leave behind in staging expires', () => {
+  test('what builds leave behind in staging expires, and so does a cache that nobody writes any more', () => {
     template.hasResourceProperties('AWS::S3::Bucket', {
-      LifecycleConfiguration: { Rules: [Match.objectLike({ Prefix: 'staging/', ExpirationInDays: 14, AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' })] },
+      LifecycleConfiguration: {
+        Rules: [
+          Match.objectLike({ Prefix: 'staging/', ExpirationInDays: 14, AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' }),
+          Match.objectLike({ Prefix: 'cache/', ExpirationInDays: 30, Status: 'Enabled' }),
+        ],
+      },
     });
   });
 
@@ -299,7 +305,7 @@ describe('the caller\'s bucket and table', () => {
     template.resourceCountIs('AWS::CodeBuild::Project', 2);
     expect(second.queue.queueName).not.toEqual(pipeline.queue.queueName);
     const [{ Properties }] = Object.values(template.findResources('AWS::S3::Bucket'));
-    expect(Properties.LifecycleConfiguration.Rules).toHaveLength(1);
+    expect(Properties.LifecycleConfiguration.Rules.map(({ Prefix }: { Prefix: string }) => Prefix)).toEqual(['staging/', 'cache/']);
   });
 
   test('works in a stack with a known account and Region too', () => {

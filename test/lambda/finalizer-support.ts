@@ -193,7 +193,7 @@ export class Finalizer {
     return openDeploymentKey({ projectId: this.id, deploymentId: this.id, createdAt: CREATED });
   }
 
-  private async keys(prefix: string): Promise<string[]> {
+  public async keys(prefix: string): Promise<string[]> {
     const found: string[] = [];
     for await (const { Contents = [] } of paginateListObjectsV2({ client: this.s3 }, { Bucket: BUCKET, Prefix: prefix })) {
       found.push(...Contents.map(({ Key }) => Key!));

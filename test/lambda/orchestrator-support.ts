@@ -1,5 +1,6 @@
 /** The orchestrator with real tables, and with services that fail when they are told to. The clock stands still unless it is advanced. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ChangeMessageVisibilityCommand, SendMessageCommand, SendMessageCommandInput, SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSRecord } from 'aws-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
@@ -16,6 +17,7 @@ import { buildRequest } from '../support/requests';
 export const LAST_RECEIVE = 3;
 export const RETENTION_SECONDS = 14 * 24 * 3600;
 export const QUEUE_URL = 'https://queue';
+export const BUCKET = 'artifacts-bucket';
 
 /** Between two tests, so that what the handler learned in one of them about capacity is of no interest to the next. */
 const A_DAY = 24 * 3600;
@@ -27,6 +29,7 @@ export class Orchestrator {
   public readonly codeBuild = new SimulatedCodeBuild();
   public readonly sqs = mockClient(SQSClient);
   public readonly eventBridge = mockClient(EventBridgeClient);
+  public readonly s3 = mockClient(S3Client);
   public tables!: TestTables;
   /** Of this test: a project of its own. */
   public request!: BuildRequest;
@@ -42,6 +45,7 @@ export class Orchestrator {
       buildProject: BUILD_PROJECT,
       buildProjectArn: BUILD_PROJECT_ARN,
       buildQueueUrl: QUEUE_URL,
+      artifactsBucket: BUCKET,
       maxReceiveCount: String(LAST_RECEIVE),
       messageRetentionSeconds: String(RETENTION_SECONDS),
       ...variables,
@@ -60,6 +64,9 @@ export class Orchestrator {
     this.sqs.reset();
     this.sqs.on(ChangeMessageVisibilityCommand).resolves({});
     this.sqs.on(SendMessageCommand).resolves({ MessageId: 'sent' });
+    this.s3.reset();
+    this.s3.on(PutObjectCommand).resolves({});
+    this.s3.on(ListObjectsV2Command).resolves({});
     this.eventBridge.reset();
     this.eventBridge.on(PutEventsCommand).resolves({ FailedEntryCount: 0, Entries: [{ EventId: '1' }] });
   }

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { MAX_OBJECT_BYTES, MAX_STAGED_OBJECTS, planPromotion, StagedObject } from '../../lambda/finalizer/promotion-plan';
 import { COMMIT_SHA } from '../support/requests';
 
+const TARGET = { projectId: 'project-1', commitSha: COMMIT_SHA, branch: 'main' };
 const COMPLETE: StagedObject[] = ['lambda.zip', 'open-next.output.json', 'manifest.json'].map((name) => ({ name: `artifacts/${name}`, bytes: 10 }));
-const plan = (...names: string[]) => planPromotion([...COMPLETE, ...names.map((name) => ({ name, bytes: 1 }))], 'project-1', COMMIT_SHA);
+const plan = (...names: string[]) => planPromotion([...COMPLETE, ...names.map((name) => ({ name, bytes: 1 }))], TARGET);
 
 function promotionOf(name: string) {
   const result = plan(name);
@@ -33,11 +34,11 @@ test('the manifest is kept for last: where it lies, everything else lies', () =>
 
 test.each(['lambda.zip', 'open-next.output.json', 'manifest.json'])('%s must be there', (missing) => {
   const staged = COMPLETE.filter(({ name }) => name !== `artifacts/${missing}`);
-  expect(planPromotion(staged, 'project-1', COMMIT_SHA)).toEqual({ acceptable: false, failureCode: 'ARTIFACTS_MISSING', problem: `${missing} missing` });
+  expect(planPromotion(staged, TARGET)).toEqual({ acceptable: false, failureCode: 'ARTIFACTS_MISSING', problem: `${missing} missing` });
 });
 
 test('a build that stored nothing is not a success', () => {
-  expect(planPromotion([], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false, failureCode: 'ARTIFACTS_MISSING' });
+  expect(planPromotion([], TARGET)).toMatchObject({ acceptable: false, failureCode: 'ARTIFACTS_MISSING' });
 });
 
 test.each([
@@ -49,30 +50,30 @@ test.each([
 
 test('what is copied is what was checked', () => {
   const staged = COMPLETE.map((object) => ({ ...object, etag: `"${object.name}"` }));
-  const result = planPromotion(staged, 'project-1', COMMIT_SHA);
+  const result = planPromotion(staged, TARGET);
   expect(result).toMatchObject({ acceptable: true, manifest: { etag: '"artifacts/manifest.json"' } });
   expect(result.acceptable && result.promotions.map(({ etag }) => etag)).toEqual(['"artifacts/lambda.zip"', '"artifacts/open-next.output.json"']);
 });
 
 test('an archived object, which nobody could copy, is not accepted', () => {
-  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'GLACIER' }], 'project-1', COMMIT_SHA))
+  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'GLACIER' }], TARGET))
     .toEqual({ acceptable: false, failureCode: 'ARTIFACTS_INVALID', problem: '"static/x" has the storage class GLACIER' });
-  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'STANDARD' }], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: true });
+  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'STANDARD' }], TARGET)).toMatchObject({ acceptable: true });
 });
 
 test('floods are not accepted', () => {
-  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: MAX_OBJECT_BYTES + 1 }], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
+  expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: MAX_OBJECT_BYTES + 1 }], TARGET)).toMatchObject({ acceptable: false });
   const many = Array.from({ length: MAX_STAGED_OBJECTS }, (_, index) => ({ name: `static/${index}`, bytes: 1 }));
-  expect(planPromotion([...COMPLETE, ...many], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false, problem: 'more than 100000 objects' });
+  expect(planPromotion([...COMPLETE, ...many], TARGET)).toMatchObject({ acceptable: false, problem: 'more than 100000 objects' });
   const heavy = Array.from({ length: 6 }, (_, index) => ({ name: `static/${index}`, bytes: MAX_OBJECT_BYTES }));
-  expect(planPromotion([...COMPLETE, ...heavy], 'project-1', COMMIT_SHA)).toMatchObject({ acceptable: false });
+  expect(planPromotion([...COMPLETE, ...heavy], TARGET)).toMatchObject({ acceptable: false });
 });
 
 test('whatever a build stores, nothing leaves its own project and commit, and no two objects meet', () => {
   const segment = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('..', '.', '', '_next', 'static', 'functions', 'x.zip'));
   const name = fc.tuple(fc.constantFrom('static', 'artifacts', 'cache', '..'), fc.array(segment, { maxLength: 5 })).map(([root, rest]) => [root, ...rest].join('/'));
   fc.assert(fc.property(fc.uniqueArray(name, { maxLength: 8 }), (names) => {
-    const result = planPromotion([...COMPLETE, ...names.map((each) => ({ name: each, bytes: 1 }))], 'project-1', COMMIT_SHA);
+    const result = planPromotion([...COMPLETE, ...names.map((each) => ({ name: each, bytes: 1 }))], TARGET);
     if (!result.acceptable) return;
     const keys = [...result.promotions, result.manifest].map(({ targetKey }) => targetKey);
     expect(new Set(keys).size).toBe(keys.length);

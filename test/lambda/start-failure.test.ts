@@ -3,7 +3,7 @@ import { decideStartFailure, decideWait, retrySeconds, StartFailure } from '../.
 const RETENTION_SECONDS = 1_209_600;
 
 const decide = (change: Partial<StartFailure>, random = 1) => decideStartFailure({
-  errorName: 'AccessDeniedException', httpStatus: 400, receiveCount: 1, maxReceiveCount: 3, ...change,
+  errorName: 'AccessDeniedException', errorMessage: '', httpStatus: 400, receiveCount: 1, maxReceiveCount: 3, ...change,
 }, () => random);
 const decideToWait = (change: Partial<Parameters<typeof decideWait>[0]>, random = 1) => decideWait({
   requeues: 0, waitedSeconds: 0, retentionSeconds: RETENTION_SECONDS, ...change,

@@ -29,7 +29,10 @@ export interface BuildPlan {
   readonly files?: readonly string[];
 }
 
+export const CACHE_FILES: readonly string[] = ['cache/dependencies', 'cache/next'];
 export const GOOD_FILES: readonly string[] = ['artifacts/lambda.zip', 'artifacts/open-next.output.json', 'static/_next/static/main.js', 'artifacts/manifest.json'];
+
+const REPORT = { timings: { build: 20 }, cache: { dependencies: { result: 'miss', workSeconds: 30, saveSeconds: 2 }, next: { result: 'hit', workSeconds: 20 } } };
 
 export interface SimulatedBuild {
   readonly id: string;
@@ -104,6 +107,7 @@ export class CodeBuild {
         case 'StopBuild': return { build: describe(this.stop(this.find(String(input.id)))) };
         case 'BatchGetBuilds': return this.batchGet(input.ids as string[]);
         case 'ListBuildsForProject': return this.list(input);
+        case 'BatchGetProjects': return { projects: [{ name: BUILD_PROJECT, source: { buildspec: 'version: 0.2' }, environment: { image: 'image' } }] };
         default: throw new CodeBuildError('InvalidInputException', `The simulated CodeBuild has no ${operation}.`);
       }
     });
@@ -194,9 +198,10 @@ export class CodeBuild {
       this.waiting.splice(this.waiting.indexOf(build), 1);
     } else {
       // A build that was stopped has stored a part of its files.
-      const files = build.plan.files ?? (status === 'SUCCEEDED' ? GOOD_FILES : GOOD_FILES.slice(0, 1));
+      const files = build.plan.files ?? (status === 'SUCCEEDED' ? [...CACHE_FILES, ...GOOD_FILES] : GOOD_FILES.slice(0, 1));
       for (const file of files) {
-        await this.bucket.put(stagingPrefix(build.arn) + file, `${file} of ${build.id}`);
+        const content = { of: build.id, file, ...(file === 'artifacts/manifest.json' ? REPORT : {}) };
+        await this.bucket.put(stagingPrefix(build.arn) + file, JSON.stringify(content));
       }
       this.running -= 1;
     }

@@ -7,6 +7,7 @@ import { mkdtempSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import type { HttpAnswer, HttpRequest } from './execution-environment';
 import { MemoryObjects } from './memory-objects';
 import { AwsJsonError, serveAwsJson, type JsonObject } from '../../local/services/aws-json';
@@ -76,8 +77,9 @@ export class Tables {
   }
 
   /** Writes what a user's own code would; strings and numbers only. */
-  async put(table: string, item: Readonly<Record<string, string | number>>): Promise<void> {
-    const attributes = Object.entries(item).map(([name, value]) => [name, typeof value === 'string' ? { S: value } : { N: String(value) }]);
+  async put(table: string, item: Readonly<Record<string, string | number | boolean>>): Promise<void> {
+    const attribute = (value: string | number | boolean) => (typeof value === 'string' ? { S: value } : typeof value === 'number' ? { N: String(value) } : { BOOL: value });
+    const attributes = Object.entries(item).map(([name, value]) => [name, attribute(value)]);
     await this.call('PutItem', { TableName: table, Item: Object.fromEntries(attributes) as Attributes });
   }
 
@@ -207,18 +209,24 @@ class Incoming extends EventEmitter {
 }
 
 /** The answer to it, collected. */
-class Outgoing {
+class Outgoing extends Writable {
   statusCode = 200;
   headersSent = false;
-  readonly destroyed = false;
   readonly answered: Promise<HttpAnswer>;
   private readonly headers: Record<string, string> = {};
-  private resolve!: (answer: HttpAnswer) => void;
+  private readonly chunks: Buffer[] = [];
 
   constructor() {
-    this.answered = new Promise((resolve) => {
-      this.resolve = resolve;
+    super();
+    this.answered = new Promise((resolve, reject) => {
+      this.on('finish', () => resolve({ status: this.statusCode, headers: this.headers, body: Buffer.concat(this.chunks) }));
+      this.on('error', reject);
     });
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    this.chunks.push(chunk);
+    callback();
   }
 
   setHeader(name: string, value: string | number): void {
@@ -230,10 +238,6 @@ class Outgoing {
     Object.entries(headers).forEach(([name, value]) => this.setHeader(name, value));
     this.headersSent = true;
     return this;
-  }
-
-  end(body: string | Buffer = ''): void {
-    this.resolve({ status: this.statusCode, headers: this.headers, body: Buffer.from(body) });
   }
 }
 

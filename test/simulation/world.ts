@@ -162,7 +162,7 @@ export class World {
   }
 
   /** Writes a record as a producer does before it sends its request. */
-  async putRecord(record: Readonly<Record<string, string | number>>): Promise<void> {
+  async putRecord(record: Readonly<Record<string, string | number | boolean>>): Promise<void> {
     await this.shared.tables.put(DEPLOYMENTS_TABLE, record);
     await this.observed.seeRecord(String(record.deploymentId));
   }
@@ -224,10 +224,11 @@ export class World {
       ...maxConcurrentBuildsPerProject !== undefined && { [HANDLER_ENV.maxConcurrentBuildsPerProject]: String(maxConcurrentBuildsPerProject) },
     };
     const stop: Record<string, string> = stopSupersededBuilds ? { [HANDLER_ENV.stopSupersededBuilds]: 'true' } : {};
+    const bucket = { [HANDLER_ENV.artifactsBucket]: BUCKET };
     const retention = { [HANDLER_ENV.messageRetentionSeconds]: String(retentionSeconds) };
     return {
-      orchestrator: { ...shared, ...stop, ...retention, [HANDLER_ENV.maxReceiveCount]: String(maxReceiveCount) },
-      finalizer: { ...shared, [HANDLER_ENV.artifactsBucket]: BUCKET },
+      orchestrator: { ...shared, ...bucket, ...stop, ...retention, [HANDLER_ENV.maxReceiveCount]: String(maxReceiveCount) },
+      finalizer: { ...shared, ...bucket },
       reconciler: {
         ...shared,
         ...stop,

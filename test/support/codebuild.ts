@@ -1,6 +1,6 @@
 import {
-  BatchGetBuildsCommand, Build, CodeBuildClient, CodeBuildServiceException, EnvironmentVariable, ListBuildsForProjectCommand, StartBuildCommand,
-  StopBuildCommand,
+  BatchGetBuildsCommand, BatchGetProjectsCommand, Build, CodeBuildClient, CodeBuildServiceException, EnvironmentVariable, ListBuildsForProjectCommand, Project,
+  StartBuildCommand, StopBuildCommand,
 } from '@aws-sdk/client-codebuild';
 import { mockClient } from 'aws-sdk-client-mock';
 import { BUILD_ENV } from '../../src/contract/environment';
@@ -29,6 +29,12 @@ export function withVariables(environmentVariables: EnvironmentVariable[]): Buil
   return { environmentVariables, type: undefined, image: undefined, computeType: undefined };
 }
 
+export const PROJECT: Project = {
+  name: BUILD_PROJECT,
+  source: { type: 'NO_SOURCE', buildspec: 'version: 0.2' },
+  environment: { type: 'LINUX_CONTAINER', image: 'aws/codebuild/standard:7.0', computeType: 'BUILD_GENERAL1_SMALL', environmentVariables: [{ name: 'A', value: 'a' }] },
+};
+
 export type Refusal = 'before' | 'after';
 
 /** An account in which builds are started, listed and stopped, but never run. `failNext` makes a StartBuild fail, before or after it did its work. */
@@ -36,11 +42,13 @@ export class SimulatedCodeBuild {
   public readonly mock = mockClient(CodeBuildClient);
   /** The newest last. */
   public builds: Build[] = [];
+  public project: Project = PROJECT;
   private failures: { when: Refusal; error: Error }[] = [];
   private always?: Error;
 
   public reset(): void {
     this.builds = [];
+    this.project = PROJECT;
     this.failures = [];
     this.always = undefined;
     const { mock } = this;
@@ -63,6 +71,7 @@ export class SimulatedCodeBuild {
     });
     mock.on(BatchGetBuildsCommand).callsFake(async ({ ids }) => ({ builds: this.builds.filter(({ id }) => ids.includes(id)) }));
     mock.on(StopBuildCommand).resolves({});
+    mock.on(BatchGetProjectsCommand).callsFake(async () => ({ projects: [this.project] }));
   }
 
   public failNext(when: Refusal, error: Error): void {

@@ -1,7 +1,7 @@
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { OpenDeployments } from './open-deployments';
 import { Projects, ProjectState } from './projects';
-import { BuildRequest, WAKE_ATTRIBUTE } from '../../../src/contract/build-request';
+import { BUILD_REQUEST_FIELDS, BuildRequest, WAKE_ATTRIBUTE } from '../../../src/contract/build-request';
 import type { DeploymentRecord } from '../../../src/contract/deployment';
 import { DeploymentStore } from '../deployment-store';
 
@@ -43,6 +43,6 @@ export class WaitingLine {
 }
 
 /** What the record's producer asked for. */
-export function requestOf({ deploymentId, projectId, commitSha, repoUrl, branch, rootDirectory }: DeploymentRecord): BuildRequest {
-  return { deploymentId, projectId, commitSha, repoUrl, branch, rootDirectory };
+export function requestOf(record: DeploymentRecord): BuildRequest {
+  return Object.fromEntries(BUILD_REQUEST_FIELDS.map((field) => [field, record[field]])) as unknown as BuildRequest;
 }

@@ -1,0 +1,52 @@
+import { BatchGetProjectsCommand, CodeBuildClient, EnvironmentVariable } from '@aws-sdk/client-codebuild';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { Handovers } from './handovers';
+import { Reuse } from './reuse';
+import type { BuildRequest } from '../../src/contract/build-request';
+import { HANDOVER_ENV } from '../../src/contract/environment';
+import { buildInputs } from '../shared/build-inputs';
+import { logger } from '../shared/logger';
+import type { Pipeline } from '../shared/pipeline';
+import type { PromotedBuild } from '../shared/state/promoted-artifacts';
+
+/** What makes a build fast, or needless. A build can do without any of it: nothing here may keep a deployment from being built. */
+export class BuildPreparation {
+  private readonly handovers: Handovers;
+  private readonly reuse: Reuse;
+
+  constructor(private readonly pipeline: Pipeline, private readonly codeBuild: CodeBuildClient, s3: S3Client, bucket: string) {
+    this.handovers = new Handovers(s3, bucket);
+    this.reuse = new Reuse(pipeline.promotedArtifacts, s3, bucket);
+  }
+
+  public async findReusable(request: BuildRequest): Promise<PromotedBuild | undefined> {
+    return this.reuse.find(request, () => this.inputs(request));
+  }
+
+  /** Variables of one build, beside what its request says. */
+  public async environment(request: BuildRequest): Promise<EnvironmentVariable[]> {
+    const [url, inputs] = await Promise.all([
+      this.attempt('The build gets no cache', async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId))),
+      this.inputs(request),
+    ]);
+    return [[HANDOVER_ENV.url, url] as const, [HANDOVER_ENV.inputs, inputs] as const]
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => ({ name, value, type: 'PLAINTEXT' }));
+  }
+
+  private async inputs(request: BuildRequest): Promise<string | undefined> {
+    return this.attempt('The artifacts of this build will not be used again', async () => {
+      const { projects = [] } = await this.codeBuild.send(new BatchGetProjectsCommand({ names: [this.pipeline.buildProject] }));
+      return projects[0] && buildInputs(projects[0], request);
+    });
+  }
+
+  private async attempt<T>(otherwise: string, act: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await act();
+    } catch (error) {
+      logger.warn(otherwise, { error: error as Error });
+      return undefined;
+    }
+  }
+}

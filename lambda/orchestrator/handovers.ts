@@ -1,0 +1,40 @@
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { BuildRequest } from '../../src/contract/build-request';
+import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
+import { CacheHandover, Handover, HANDOVER_EXPIRY_SECONDS } from '../../src/contract/handover';
+import { cacheKey, handoverKey } from '../../src/contract/keys';
+import { Accounts, whyPaused } from '../shared/state/cache-accounts';
+
+/** CodeBuild's limit for the value of an environment variable. A URL has some 1,500 characters, most of them the function's session token. */
+const MAX_URL_LENGTH = 4096;
+
+/** Writes for one build what it may read beyond its own staging prefix, as presigned URLs for exactly one object each. */
+export class Handovers {
+  constructor(private readonly s3: S3Client, private readonly bucket: string) {}
+
+  /** URL of the handover. */
+  public async write(request: BuildRequest, accounts: Accounts): Promise<string> {
+    const layers = await Promise.all(CACHE_LAYERS.map(async (layer) => [layer, await this.cacheLayer(layer, request, accounts)]));
+    const handover: Handover = { version: 1, cache: Object.fromEntries(layers) };
+    const key = handoverKey(request.deploymentId);
+    await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: JSON.stringify(handover), ContentType: 'application/json' }));
+    const url = await this.presign(key);
+    if (url.length > MAX_URL_LENGTH) throw new Error(`The handover's URL has ${url.length} characters, CodeBuild takes ${MAX_URL_LENGTH}`);
+    return url;
+  }
+
+  private async cacheLayer(layer: CacheLayer, { branch, defaultBranch, projectId, withoutCache }: BuildRequest, accounts: Accounts): Promise<CacheHandover> {
+    const off = whyPaused(accounts[layer]);
+    const withoutSeconds = accounts[layer]?.without;
+    if (off !== undefined || withoutCache) return { urls: [], off, withoutSeconds };
+    const branches = defaultBranch === undefined || defaultBranch === branch ? [branch] : [branch, defaultBranch];
+    // Whether they are there is not asked: the build finds out, and begins with nothing.
+    const urls = await Promise.all(branches.map((name) => this.presign(cacheKey(projectId, name, layer))));
+    return { urls, withoutSeconds };
+  }
+
+  private async presign(key: string): Promise<string> {
+    return getSignedUrl(this.s3, new GetObjectCommand({ Bucket: this.bucket, Key: key }), { expiresIn: HANDOVER_EXPIRY_SECONDS });
+  }
+}

@@ -1,0 +1,109 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { finalizer, STAGED } from './finalizer-support';
+import { AccessDeniedError } from '../../local/services/service';
+import type { CacheUse } from '../../src/contract/cache';
+import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
+import { cacheKey, handoverKey, stagingPrefix } from '../../src/contract/keys';
+import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
+import { buildRequest, COMMIT_SHA } from '../support/requests';
+
+const pipeline = finalizer();
+const BUCKET = 'artifacts-bucket';
+const { branch } = buildRequest({});
+
+const put = (key: string, body: string) => pipeline.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body }));
+const key = (layer: 'dependencies' | 'next') => cacheKey(pipeline.id, branch, layer);
+const artifactsItem = () => pipeline.tables.state(STATE_KINDS.artifacts, artifactsKey({ projectId: pipeline.id, commitSha: COMMIT_SHA }));
+
+async function stage(report: { cache?: Record<string, CacheUse>; timings?: Record<string, number> } = {}): Promise<void> {
+  await pipeline.stage(['cache/dependencies', 'cache/next']);
+  await put(`${stagingPrefix(pipeline.arn)}artifacts/manifest.json`, JSON.stringify({ version: 1, ...report }));
+}
+
+test('archives of a build that succeeded become the cache of its branch, and are no part of its artifacts', async () => {
+  await stage();
+  await pipeline.deliver();
+  expect(await pipeline.keys('cache/')).toEqual(expect.arrayContaining([key('dependencies'), key('next')]));
+  expect((await pipeline.record()).artifacts!.objectCount).toBe(STAGED.length);
+  expect(await pipeline.staged()).toBe(0);
+});
+
+test('those of a build that failed do not', async () => {
+  await stage();
+  pipeline.answer({ buildStatus: 'FAILED' });
+  await pipeline.deliver();
+  expect(await pipeline.keys(`cache/${pipeline.id}/`)).toEqual([]);
+  expect(await pipeline.staged()).toBe(0);
+});
+
+test('those of a build whose artifacts are refused do not either', async () => {
+  await stage();
+  await pipeline.stage(['artifacts/evil.sh']);
+  await pipeline.deliver();
+  expect(await pipeline.record()).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID' });
+  expect(await pipeline.keys(`cache/${pipeline.id}/`)).toEqual([]);
+});
+
+test('an archive of no known layer is an object that a build may not store', async () => {
+  await pipeline.stage(['cache/other']);
+  await pipeline.deliver();
+  expect(await pipeline.record()).toMatchObject({ status: 'failed', failureCode: 'ARTIFACTS_INVALID' });
+});
+
+test('a cache that cannot be kept fails nothing', async () => {
+  await stage();
+  pipeline.onS3Call = ({ action, resource }) => {
+    if (action === 's3:PutObject' && resource.includes('/cache/')) throw new AccessDeniedError('refused');
+  };
+  await pipeline.deliver();
+  expect(await pipeline.record()).toMatchObject({ status: 'success' });
+  expect(await pipeline.staged()).toBe(0);
+});
+
+test('record and event say how long the phases took, what became of the cache, and what it saved', async () => {
+  await pipeline.tables.putState(STATE_KINDS.cache, pipeline.id, { accounts: { next: { without: 30, saved: [] } } });
+  await stage({ timings: { install: 3.2, build: 12 }, cache: { next: { result: 'hit', workSeconds: 12, restoreSeconds: 0.5, saveSeconds: 0.5 } } });
+  await pipeline.deliver();
+  const told = { timings: { install: 3.2, build: 12 }, cache: { next: { result: 'hit', secondsSaved: 17 } } };
+  expect(await pipeline.record()).toMatchObject(told);
+  expect(pipeline.announced.at(-1)).toMatchObject(told);
+  expect(await pipeline.tables.state(STATE_KINDS.cache, pipeline.id)).toMatchObject({ accounts: { next: { without: 30, saved: [17] } } });
+});
+
+test('a manifest that is no JSON, or too large, says nothing and fails nothing', async () => {
+  await put(`${stagingPrefix(pipeline.arn)}artifacts/manifest.json`, 'x'.repeat(1024 ** 2 + 1));
+  await pipeline.deliver();
+  expect(await pipeline.record()).toMatchObject({ status: 'success' });
+  expect(await pipeline.record()).not.toHaveProperty('timings');
+});
+
+test('what was built from which inputs is noted when all of it is in place', async () => {
+  pipeline.answer({}, { [BUILD_ENV.deploymentId]: pipeline.id, [BUILD_ENV.projectId]: pipeline.id, [HANDOVER_ENV.inputs]: 'inputs' });
+  await pipeline.deliver();
+  const { artifacts } = await pipeline.record();
+  expect(await artifactsItem()).toMatchObject({ deploymentId: pipeline.id, inputs: 'inputs', artifacts });
+});
+
+test('if nobody knows the inputs, it will not be used again', async () => {
+  await pipeline.deliver();
+  expect(await artifactsItem()).toMatchObject({ deploymentId: pipeline.id });
+  expect(await artifactsItem()).not.toHaveProperty('artifacts');
+});
+
+test('from the first object that is promoted on, what was there before is not used again', async () => {
+  await pipeline.tables.putState(STATE_KINDS.artifacts, artifactsKey({ projectId: pipeline.id, commitSha: COMMIT_SHA }), { deploymentId: 'earlier', inputs: 'x', artifacts: {} });
+  let seen: unknown;
+  pipeline.onS3Call = async ({ action }) => {
+    if (action === 's3:PutObject') seen ??= await artifactsItem();
+  };
+  await pipeline.deliver();
+  expect(seen).toMatchObject({ deploymentId: pipeline.id });
+  expect(seen).not.toHaveProperty('inputs');
+});
+
+test.each(['SUCCEEDED', 'FAILED'] as const)('the handover of a build that %s is removed', async (buildStatus) => {
+  await put(handoverKey(pipeline.id), '{}');
+  pipeline.answer({ buildStatus });
+  await pipeline.deliver();
+  expect(await pipeline.keys(handoverKey(pipeline.id))).toEqual([]);
+});

@@ -1,0 +1,87 @@
+import { BatchGetProjectsCommand } from '@aws-sdk/client-codebuild';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { orchestrator } from './orchestrator-support';
+import { buildInputs } from '../../lambda/shared/build-inputs';
+import type { BuildRequest } from '../../src/contract/build-request';
+import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
+import { PROJECT } from '../support/codebuild';
+
+const pipeline = orchestrator();
+const { codeBuild, s3 } = pipeline;
+let artifacts: Record<string, string | number>;
+
+/** The commit was built for an earlier deployment, and all of it is there. */
+beforeEach(async () => {
+  const { commitSha, projectId } = pipeline.request;
+  const [artifactsPrefix, staticPrefix] = [`artifacts/${projectId}/${commitSha}/`, `static/${projectId}/${commitSha}/`];
+  artifacts = { artifactsPrefix, staticPrefix, lambdaKey: `${artifactsPrefix}lambda.zip`, manifestKey: `${artifactsPrefix}manifest.json`, objectCount: 3, totalBytes: 60 };
+  await promoted({});
+  s3.on(ListObjectsV2Command, { Prefix: artifactsPrefix }).resolves({ Contents: [{ Key: 'a', Size: 10 }, { Key: 'b', Size: 20 }] });
+  s3.on(ListObjectsV2Command, { Prefix: staticPrefix }).resolves({ Contents: [{ Key: 'c', Size: 30 }] });
+});
+
+async function promoted(change: Record<string, unknown>): Promise<void> {
+  const item = { deploymentId: 'earlier', inputs: buildInputs(PROJECT, pipeline.request), artifacts, ...change };
+  const known = Object.fromEntries(Object.entries(item).filter(([, value]) => value !== undefined));
+  await pipeline.tables.putState(STATE_KINDS.artifacts, artifactsKey(pipeline.request), known);
+}
+
+const receive = (change: Partial<BuildRequest> = {}) => pipeline.receive(pipeline.message({ ...pipeline.request, ...change }));
+
+test('what was built before with the same settings is used again, without a build', async () => {
+  expect(await receive()).toEqual([]);
+  expect(codeBuild.startCalls).toBe(0);
+  expect(await pipeline.record()).toMatchObject({ status: 'success', reusedFrom: 'earlier', artifacts, version: 2, completedAt: expect.any(String) });
+  expect(await pipeline.record()).not.toHaveProperty('claimExpiresAt');
+  expect(await pipeline.record()).not.toHaveProperty('buildId');
+  expect(pipeline.announcedStatuses).toEqual(['queued', 'success']);
+  expect(await pipeline.open()).toBeUndefined();
+});
+
+test('also when CodeBuild has no room: nobody has to wait for what needs no build', async () => {
+  codeBuild.failAlways(Object.assign(new Error('full'), { name: 'AccountLimitExceededException', $metadata: { httpStatusCode: 400 } }));
+  await pipeline.receive(pipeline.message(pipeline.another('other', { commitSha: 'f'.repeat(40), branch: 'other' })));
+  await receive();
+  expect(await pipeline.status()).toBe('success');
+});
+
+test.each<[string, Partial<BuildRequest>]>([
+  ['the request forces a build', { forceBuild: true }],
+  ['the request wants a build without cache', { withoutCache: true }],
+  ['the branch is another one, which the app may look at', { branch: 'other' }],
+  ['the app lies in another directory', { rootDirectory: 'apps/web' }],
+  ['the commit is another one', { commitSha: 'e'.repeat(40) }],
+])('it is built if %s', async (_, change) => {
+  await receive(change);
+  expect(await pipeline.record()).toMatchObject({ status: 'building' });
+});
+
+test.each<[string, () => unknown]>([
+  ['the project has changed since', () => { codeBuild.project = { ...PROJECT, environment: { ...PROJECT.environment!, image: 'another' } }; }],
+  ['an object is gone', () => s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: 'a', Size: 60 }] })],
+  ['everything is gone', () => s3.on(ListObjectsV2Command).resolves({})],
+  ['somebody else is promoting there', () => promoted({ deploymentId: 'another', inputs: undefined, artifacts: undefined })],
+  ['S3 does not answer', () => s3.on(ListObjectsV2Command).rejects(new Error('timeout'))],
+  ['CodeBuild does not say what it would build from', () => codeBuild.mock.on(BatchGetProjectsCommand).rejects(new Error('throttled'))],
+])('it is built if %s', async (_, change) => {
+  await change();
+  expect(await receive()).toEqual([]);
+  expect(await pipeline.record()).toMatchObject({ status: 'building' });
+});
+
+test('a second delivery of the message changes nothing', async () => {
+  await receive();
+  const before = await pipeline.record();
+  expect(await receive()).toEqual([]);
+  expect(await pipeline.record()).toEqual(before);
+});
+
+test('a build that was started before, unknown to the record, is not forgotten over it', async () => {
+  await promoted({ inputs: 'different' });
+  codeBuild.failNext('after', new Error('lost'));
+  await receive();
+  await promoted({});
+  jest.setSystemTime(Date.now() + 61_000);
+  await receive();
+  expect(await pipeline.record()).toMatchObject({ status: 'building', buildId: codeBuild.builds[0].id });
+});
