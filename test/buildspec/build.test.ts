@@ -10,8 +10,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  // The archives for the next build are made beside what comes next.
-  await machine.bash('for tenth in {1..300}; do if [ ! -e "$STATE/background/save" ]; then break; fi; sleep 0.1; done');
+  // Archives for the next build are made beside what comes next.
+  await machine.bash('. "$STEPS/common.sh"; stop save');
   await machine.stop();
 });
 
