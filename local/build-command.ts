@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { startGitServer } from './git-server';
 import { prepareImage } from './image';
 import { findPipeline, type Pipeline, type StoredObject } from './pipeline';
@@ -32,6 +31,9 @@ export interface BuildCommand {
   readonly template?: string;
   readonly state?: string;
   readonly json?: string;
+  /** Build what has been built before with the same settings. */
+  readonly forceBuild?: boolean;
+  readonly withoutCache?: boolean;
 }
 
 export interface BuildResult {
@@ -106,7 +108,7 @@ class LocalRun {
   public async run(whenEnded?: (running: RunningPipeline) => Promise<void>): Promise<BuildResult> {
     const gitServer = await startGitServer();
     this.cleanUp.push(() => gitServer.close());
-    const { commit, repeat, rootDirectory } = this.command;
+    const { commit, forceBuild, repeat, rootDirectory, withoutCache } = this.command;
     const source = await prepareSource(this.command.source, { commit, gitServer, scratchDirectory: this.workDirectory, signal: this.signal });
     this.write(`Building ${source.description}`);
 
@@ -124,7 +126,7 @@ class LocalRun {
         this.write(repeat > 1 ? `\nDeployment ${count} of ${repeat}` : '');
         const { projectId = source.name } = this.command;
         const { repoUrl, commitSha, branch } = source;
-        const request = { deploymentId: newDeploymentId(), projectId, commitSha, repoUrl, branch, ...(rootDirectory === undefined ? {} : { rootDirectory }) };
+        const request = { deploymentId: newDeploymentId(), projectId, commitSha, repoUrl, branch, rootDirectory, forceBuild, withoutCache };
         await this.deploy(stack, pipeline, request);
         await stack.settled(SETTLE_MS);
         await stack.dynamodb.save();
@@ -178,7 +180,7 @@ class LocalRun {
     const artifacts = (await Promise.all(prefixes.map((prefix) => pipeline.objects(prefix)))).flat();
     const report = await this.report(stack, record, artifacts);
     this.write('');
-    describe(record, report, await stepsOf(pipeline, record)).forEach((line) => this.write(line));
+    describe(record, report).forEach((line) => this.write(line));
     const consequence = verdict(record);
     if (consequence) this.write(`\n${consequence}`);
     if (record.status === 'failed') {
@@ -236,12 +238,6 @@ class LocalRun {
 /** Sortable by time, and different from all others in a kept state. */
 function newDeploymentId(): string {
   return `local-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
-}
-
-async function stepsOf({ s3, artifactsBucket }: Pipeline, record: DeploymentRecord): Promise<Record<string, number> | undefined> {
-  if (!record.artifacts) return undefined;
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket: artifactsBucket, Key: record.artifacts.manifestKey }));
-  return (JSON.parse(await Body!.transformToString()) as { steps?: Record<string, number> }).steps;
 }
 
 /** From the beginning of the last phase: what comes before is mostly the text of scripts. */

@@ -18,6 +18,8 @@ A folder that is no git repository, or has uncommitted changes, is built as it i
   --root-directory DIR   the app's directory in the repository (default: its root)
   --project-id ID        default: made of the folder's name
   --repeat N             number of deployments, one after the other (default: 1)
+  --force                build even what has been built before with the same settings (--repeat, --state)
+  --without-cache        restore no build cache
   --env KEY=VALUE        environment variable for the build; may be repeated
   --template DIR         a cdk.out with one pipeline in it (default: the example stack, synthesized now)
   --state DIR            keep bucket, table and logs here between runs (default: a temporary folder)
@@ -41,6 +43,8 @@ function parse(args: string[]): BuildCommand {
   return {
     source: isRemote(source) ? source : absolute(source),
     repeat,
+    forceBuild: values.force,
+    withoutCache: values['without-cache'],
     commit: values.commit,
     rootDirectory: values['root-directory'],
     projectId: values['project-id'],
@@ -62,6 +66,8 @@ function parseOrExplain(args: string[]) {
         'root-directory': text,
         'project-id': text,
         'repeat': text,
+        'force': { type: 'boolean' },
+        'without-cache': { type: 'boolean' },
         'env': { type: 'string', multiple: true },
         'template': text,
         'state': text,

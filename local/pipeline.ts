@@ -41,10 +41,9 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
     return found[0];
   };
   const orchestrator = only('an orchestrator', HANDLER_ENV.buildQueueUrl, HANDLER_ENV.deploymentsTable, HANDLER_ENV.maxReceiveCount);
-  const finalizer = only('a finalizer', HANDLER_ENV.artifactsBucket, HANDLER_ENV.deploymentsTable, HANDLER_ENV.buildProject);
   const reconciler = only('a reconciler', HANDLER_ENV.finalizerFunction, HANDLER_ENV.deploymentsTable, HANDLER_ENV.buildProject);
   const [queueUrl, table] = [orchestrator.variables[HANDLER_ENV.buildQueueUrl], orchestrator.variables[HANDLER_ENV.deploymentsTable]];
-  const artifactsBucket = finalizer.variables[HANDLER_ENV.artifactsBucket];
+  const artifactsBucket = orchestrator.variables[HANDLER_ENV.artifactsBucket];
   await createImported(stack, artifactsBucket, table);
 
   const client = { region: REGION, credentials: { accessKeyId: 'operator', secretAccessKey: 'local' } };
@@ -53,7 +52,7 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
   const pipeline: Pipeline = {
     artifactsBucket,
     orchestratorName: orchestrator.name,
-    finalizerName: finalizer.name,
+    finalizerName: reconciler.variables[HANDLER_ENV.finalizerFunction],
     reconcilerName: reconciler.name,
     buildTimeoutMinutes: buildTimeoutOf(stack, orchestrator.variables[HANDLER_ENV.buildProject]),
     s3,

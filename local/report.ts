@@ -1,6 +1,7 @@
 /** How a deployment went: for people at the end of a run, and as JSON. */
 import type { StoredObject } from './pipeline';
 import type { Phase } from './services/codebuild';
+import { CACHE_LAYERS, type CacheUse } from '../src/contract/cache';
 import type { DeploymentRecord, DeploymentStatus, WaitingReason } from '../src/contract/deployment';
 import { PUBLIC_RECORD_FIELDS } from '../src/contract/events';
 
@@ -14,6 +15,10 @@ export interface DeploymentReport {
   readonly failureMessage?: string;
   /** A newer deployment of the same branch. */
   readonly supersededBy?: string;
+  /** The deployment whose build this one has used again. */
+  readonly reusedFrom?: string;
+  /** Seconds of each step of the build, and what became of its cache, as the build says. */
+  readonly build?: Pick<DeploymentRecord, 'timings' | 'cache'>;
   /** Seconds: from the message to the build, each phase of CodeBuild, from the build's end to the record's, and all together. */
   readonly timings: Readonly<Record<string, number>>;
   readonly artifacts: readonly { readonly key: string; readonly bytes: number }[];
@@ -22,7 +27,8 @@ export interface DeploymentReport {
 }
 
 export function reportOf(record: DeploymentRecord, phases: readonly Phase[], artifacts: readonly StoredObject[], logFile?: string): DeploymentReport {
-  const { deploymentId, projectId, commitSha, status, createdAt, buildStartedAt, completedAt, failureCode, failureMessage, supersededBy } = record;
+  const { deploymentId, projectId, commitSha, status, createdAt, buildStartedAt, completedAt, failureCode, failureMessage, supersededBy, reusedFrom } = record;
+  const { cache, timings } = record;
   return {
     deploymentId,
     projectId,
@@ -36,6 +42,8 @@ export function reportOf(record: DeploymentRecord, phases: readonly Phase[], art
     failureCode,
     failureMessage,
     supersededBy,
+    reusedFrom,
+    ...(timings ? { build: { timings, cache } } : {}),
     timings: timingsOf(record, phases),
     artifacts,
     logFile,
@@ -81,7 +89,7 @@ function timingsOf({ createdAt, buildStartedAt, completedAt }: DeploymentRecord,
 }
 
 /** A site has hundreds of static files: of those only the sum is shown. */
-export function describe(record: DeploymentRecord, report: DeploymentReport, steps: Readonly<Record<string, number>> | undefined): string[] {
+export function describe(record: DeploymentRecord, report: DeploymentReport): string[] {
   const own = report.artifacts.filter(({ key }) => key.startsWith('artifacts/') && !key.includes('/isr-cache/'));
   const sum = (objects: readonly StoredObject[]) => size(objects.reduce((total, { bytes }) => total + bytes, 0));
   const group = (part: string) => report.artifacts.filter(({ key }) => key.includes(part));
@@ -89,7 +97,7 @@ export function describe(record: DeploymentRecord, report: DeploymentReport, ste
   const times = (seconds: Readonly<Record<string, number>>) => Object.entries(seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`).join(', ');
   return [
     'Record',
-    ...PUBLIC_RECORD_FIELDS.filter((name) => name !== 'artifacts' && record[name] !== undefined).map((name) => `  ${name.padEnd(15)} ${String(record[name])}`),
+    ...PUBLIC_RECORD_FIELDS.filter((name) => !TABLES.includes(name) && record[name] !== undefined).map((name) => `  ${name.padEnd(15)} ${String(record[name])}`),
     ...(report.artifacts.length ? [
       'Artifacts',
       ...own.map(({ key, bytes }) => `  ${size(bytes).padStart(9)}  ${key}`),
@@ -98,7 +106,27 @@ export function describe(record: DeploymentRecord, report: DeploymentReport, ste
     ] : []),
     'Timings',
     `  ${times(report.timings)}`,
-    ...(steps ? [`  steps of the build: ${times(steps)}`] : []),
+    ...buildTable(record),
+  ];
+}
+
+/** Fields of the record that are shown as tables of their own. */
+const TABLES: readonly string[] = ['artifacts', 'timings', 'cache'];
+
+function buildTable({ cache = {}, timings }: DeploymentRecord): string[] {
+  if (!timings) return [];
+  const seconds = (value: number | undefined) => (value === undefined ? '' : `${value.toFixed(1)} s`).padStart(9);
+  const bytes = (value: number | undefined) => (value === undefined ? '' : size(value)).padStart(10);
+  const row = (name: string, { reason, restoredBytes, restoreSeconds, result, savedBytes, saveSeconds, secondsSaved }: CacheUse) => {
+    const figures = [bytes(restoredBytes), seconds(restoreSeconds), bytes(savedBytes), seconds(saveSeconds), seconds(secondsSaved)].join(' ');
+    return `  ${name.padEnd(14)} ${result.padEnd(8)} ${figures}  ${reason ?? ''}`.trimEnd();
+  };
+  const layers = CACHE_LAYERS.flatMap((layer) => (cache[layer] ? [row(layer, cache[layer])] : []));
+  const head = `  ${'layer'.padEnd(14)} ${'result'.padEnd(8)} ${['restored', 'in', 'stored', 'in', 'saved'].map((name, index) => name.padStart(index === 0 || index === 2 ? 10 : 9)).join(' ')}`;
+  return [
+    'Steps of the build',
+    ...Object.entries(timings).map(([name, value]) => `  ${name.padEnd(14)} ${seconds(value)}`),
+    ...(layers.length ? ['Cache', head, ...layers] : []),
   ];
 }
 

@@ -55,6 +55,33 @@ test('the report of a superseded deployment names the newer one, and no failure'
 
 test('the record is shown without what the pipeline keeps in it for itself', () => {
   const ended = record({ status: 'superseded', supersededBy: 'd-2', claimExpiresAt: 1, startAttemptedAt: 2, announcedVersion: 3 });
-  const lines = describeRecord(ended, reportOf(ended, [], []), undefined).map((line) => line.trim().split(/ +/)[0]);
+  const lines = describeRecord(ended, reportOf(ended, [], [])).map((line) => line.trim().split(/ +/)[0]);
   expect(lines).toEqual(['Record', 'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'status', 'version', 'createdAt', 'supersededBy', 'Timings', '']);
+});
+
+test('the steps of the build and its cache are shown as tables', () => {
+  const ended = record({
+    status: 'success',
+    timings: { restore: 1.24, build: 20 },
+    cache: {
+      next: { result: 'miss', reason: 'there is none yet', savedBytes: 25e6, saveSeconds: 0.3 },
+      dependencies: { result: 'hit', restoredBytes: 106_400_000, restoreSeconds: 1.2, secondsSaved: 14 },
+    },
+  });
+  const lines = describeRecord(ended, reportOf(ended, [], []));
+  expect(lines.slice(lines.indexOf('Steps of the build'))).toEqual([
+    'Steps of the build',
+    '  restore            1.2 s',
+    '  build             20.0 s',
+    'Cache',
+    '  layer          result     restored        in     stored        in     saved',
+    '  dependencies   hit        106.4 MB     1.2 s                         14.0 s',
+    '  next           miss                             25.0 MB     0.3 s            there is none yet',
+  ]);
+});
+
+test('a deployment that used another one\'s build again says so, and has neither build nor steps', () => {
+  const ended = record({ status: 'success', reusedFrom: 'd-0', completedAt: '2026-11-22T12:00:02.000Z' });
+  expect(reportOf(ended, [], [])).toMatchObject({ reusedFrom: 'd-0', timings: { total: 2 } });
+  expect(describeRecord(ended, reportOf(ended, [], [])).join('\n')).toMatch(/reusedFrom +d-0/);
 });
