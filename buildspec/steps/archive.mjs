@@ -11,7 +11,7 @@ const ZSTD = 0x28b52ffd;
 const { ZSTD_c_compressionLevel: LEVEL, ZSTD_c_checksumFlag: CHECKSUM } = zlib.constants;
 const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
-/** A program as a stream, and a promise of its end. */
+/** A program, and a promise of its end. */
 function program(command, ...args) {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let says = '';
@@ -20,19 +20,22 @@ function program(command, ...args) {
     child.on('error', reject).on('close', (status) => (status === 0 ? resolve() : reject(new Error(`${command}: ${says.trim() || `ended with ${status}`}`))));
   });
   ended.catch(() => undefined);
-  return { child, ended, stream: Duplex.from({ writable: child.stdin, readable: child.stdout }) };
+  return { stdin: child.stdin, stdout: child.stdout, ended };
 }
-/** In-process streams know their end themselves. */
-const own = (stream) => ({ stream, ended: undefined });
+/** A program as a part of a pipeline; what runs in this process reports its end there. */
+const filter = (...command) => {
+  const { stdin, stdout, ended } = program(...command);
+  return { stream: Duplex.from({ writable: stdin, readable: stdout }), ended };
+};
 
 function compressor() {
-  if (has('zstd')) return program('zstd', '-1', '-T0', '-qc');
-  if (zlib.createZstdCompress) return own(zlib.createZstdCompress({ params: { [LEVEL]: 1, [CHECKSUM]: 1 } }));
-  return has('pigz') ? program('pigz', '-1c') : own(zlib.createGzip({ level: 1 }));
+  if (has('zstd')) return filter('zstd', '-1', '-T0', '-qc');
+  if (zlib.createZstdCompress) return { stream: zlib.createZstdCompress({ params: { [LEVEL]: 1, [CHECKSUM]: 1 } }) };
+  return has('pigz') ? filter('pigz', '-1c') : { stream: zlib.createGzip({ level: 1 }) };
 }
 function decompressor(magic) {
-  if (magic !== ZSTD) return own(zlib.createGunzip());
-  return has('zstd') || !zlib.createZstdDecompress ? program('zstd', '-dqc') : own(zlib.createZstdDecompress());
+  if (magic !== ZSTD) return { stream: zlib.createGunzip() };
+  return has('zstd') || !zlib.createZstdDecompress ? filter('zstd', '-dqc') : { stream: zlib.createZstdDecompress() };
 }
 
 /** Unpacks into an empty directory; tar lets nothing out of it. Throws for what is not whole. */
@@ -48,8 +51,8 @@ export async function unpack(body, directory, signal) {
   }
   const { stream, ended } = decompressor(head.length < 4 ? 0 : head.readUInt32BE());
   const tar = program('tar', '-xf', '-', '-C', directory, '--no-same-owner', '--no-same-permissions');
-  tar.child.stdout.resume();
-  const results = await Promise.allSettled([pipeline(whole, stream, tar.child.stdin, { signal }), ended, tar.ended]);
+  tar.stdout.resume();
+  const results = await Promise.allSettled([pipeline(whole, stream, tar.stdin, { signal }), ended, tar.ended]);
   signal.throwIfAborted();
   const failed = results.find(({ status }) => status === 'rejected');
   if (failed) throw failed.reason;
@@ -65,10 +68,10 @@ export async function pack(layer, key, directory, paths, signal) {
   const part = join(ARCHIVES, `${layer}.part`);
   process.env.COPYFILE_DISABLE = '1'; // macOS would add files of its own
   const tar = program('tar', '-cf', '-', '-C', marks, '.key', '-C', directory, ...paths, '-C', marks, '.end');
-  tar.child.stdin.end();
+  tar.stdin.end();
   const { stream, ended } = compressor();
   try {
-    await Promise.all([pipeline(tar.child.stdout, stream, createWriteStream(part), { signal }), tar.ended, ended]);
+    await Promise.all([pipeline(tar.stdout, stream, createWriteStream(part), { signal }), tar.ended, ended]);
     renameSync(part, join(ARCHIVES, layer));
   } finally {
     rmSync(part, { force: true });

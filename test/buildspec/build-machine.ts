@@ -93,7 +93,8 @@ export class BuildMachine {
   }
 
   async stop(): Promise<void> {
-    await rm(this.directory, { recursive: true, force: true });
+    await this.bash('for job in "$STATE"/background/*; do [ ! -f "$job" ] || kill "$(<"$job")" 2> /dev/null; done');
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
