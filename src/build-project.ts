@@ -7,7 +7,7 @@ import { PROJECT_ENV } from './contract/environment';
 import { STAGING_ROOT } from './contract/keys';
 import { useOfKey } from './encryption';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
-import { checkBuildEnvironment, checkBuildImage, checkBuildTimeout, checkComputeType, checkNodeVersion, checkOpenNextVersion } from './validation';
+import { checkBuildEnvironment, checkBuildImage, checkBuildTimeout, checkComputeType, checkFunctionArchitecture, checkNodeVersion, checkOpenNextVersion } from './validation';
 
 /** The CodeBuild project: where untrusted code runs, and all that it may do there. */
 export function buildProject(scope: Construct, props: NextjsBuildPipelineProps): codebuild.Project {
@@ -18,6 +18,7 @@ export function buildProject(scope: Construct, props: NextjsBuildPipelineProps):
   const nodeVersion = props.nodeVersion ?? '22';
   checkNodeVersion(nodeVersion);
   if (props.openNextVersion !== undefined) checkOpenNextVersion(props.openNextVersion);
+  if (props.functionArchitecture !== undefined) checkFunctionArchitecture(props.functionArchitecture);
   checkBuildEnvironment(props.buildEnvironment ?? {});
 
   const buildImage = props.buildImage ?? codebuild.LinuxBuildImage.STANDARD_7_0;
@@ -27,6 +28,7 @@ export function buildProject(scope: Construct, props: NextjsBuildPipelineProps):
     [PROJECT_ENV.artifactsBucket]: props.artifactsBucket.bucketName,
     [PROJECT_ENV.nodeVersion]: nodeVersion,
     ...(props.openNextVersion === undefined ? {} : { [PROJECT_ENV.openNextVersion]: props.openNextVersion }),
+    ...(props.functionArchitecture === undefined ? {} : { [PROJECT_ENV.functionArchitecture]: props.functionArchitecture.name }),
   };
   return new codebuild.Project(scope, 'Project', {
     description: 'Builds Next.js apps. Runs code that is not trusted: every right of its role is a right of the code being built.',

@@ -4,6 +4,7 @@ import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 
@@ -127,7 +128,8 @@ export interface NextjsBuildPipelineProps {
 
   /**
    * Major version of Node.js that builds run on, one that the build image offers. Next.js 16 needs 20.9 or newer. With an image that is
-   * not CodeBuild's own, the image's Node.js is used.
+   * not CodeBuild's own, the image's Node.js is used. An app that asks for another one (`.nvmrc`, `.node-version`, `engines`) gets that,
+   * from the npm registry.
    *
    * @default '22'
    */
@@ -139,6 +141,15 @@ export interface NextjsBuildPipelineProps {
    * @default - a pinned version that fits the app's Next.js version
    */
   readonly openNextVersion?: string;
+
+  /**
+   * Processor of the Lambda functions that will run the output. It decides for which one the image function gets its `sharp`, unless an
+   * app's own `open-next.config.ts` does. Other native code in an app's dependencies is for the processor of the build image: if the two
+   * differ and a server function has such code, the build fails with PACKAGE_FAILED and names the package.
+   *
+   * @default - that of the build image
+   */
+  readonly functionArchitecture?: lambda.Architecture;
 
   /**
    * Environment variables for every build, such as a feature flag. Every app that is built can read them, and so can everyone who may

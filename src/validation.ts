@@ -1,6 +1,7 @@
 import { Annotations, Duration, Stack, Token } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { DEPLOYMENTS_PARTITION_KEY } from './contract/deployment';
 import { RESERVED_BUILD_ENVIRONMENT } from './contract/environment';
@@ -122,6 +123,13 @@ export function checkOpenNextVersion(version: string): void {
   if (Token.isUnresolved(version)) return;
   if (!/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version)) {
     throw new Error(`openNextVersion must be one exact version of @opennextjs/aws, such as '4.1.12', so that builds can be repeated; got '${version}'.`);
+  }
+}
+
+export function checkFunctionArchitecture({ name }: lambda.Architecture): void {
+  if (Token.isUnresolved(name)) return;
+  if (name !== lambda.Architecture.X86_64.name && name !== lambda.Architecture.ARM_64.name) {
+    throw new Error(`functionArchitecture must be Architecture.X86_64 or Architecture.ARM_64, the processors that Lambda has; got '${name}'.`);
   }
 }
 

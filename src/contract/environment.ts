@@ -30,6 +30,8 @@ export const PROJECT_ENV = {
   nodeVersion: 'NODE_VERSION',
   /** Version of @opennextjs/aws; not set: chosen to fit the app's Next.js version. */
   openNextVersion: 'OPEN_NEXT_VERSION',
+  /** `x86_64` or `arm64`, of the functions that the output is for; not set: the build machine's. */
+  functionArchitecture: 'FUNCTION_ARCHITECTURE',
 } as const;
 
 /** Set on one build by the orchestrator. The finalizer reads them back from CodeBuild, where tenant code cannot alter them. */

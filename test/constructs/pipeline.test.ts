@@ -180,6 +180,7 @@ describe('options', () => {
       buildTimeout: Duration.hours(1),
       nodeVersion: '24',
       openNextVersion: '4.1.12',
+      functionArchitecture: lambda.Architecture.ARM_64,
       buildEnvironment: { FEATURE_FLAG: 'on' },
       vpc: new ec2.Vpc(stack, 'Vpc', { maxAzs: 2 }),
       vpcSubnets: { subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS },
@@ -199,6 +200,7 @@ describe('options', () => {
         ComputeType: 'BUILD_GENERAL1_LARGE',
         EnvironmentVariables: Match.arrayWith([
           { Name: 'FEATURE_FLAG', Type: 'PLAINTEXT', Value: 'on' }, { Name: 'NODE_VERSION', Type: 'PLAINTEXT', Value: '24' }, { Name: 'OPEN_NEXT_VERSION', Type: 'PLAINTEXT', Value: '4.1.12' },
+          { Name: 'FUNCTION_ARCHITECTURE', Type: 'PLAINTEXT', Value: 'arm64' },
         ]),
       },
     });

@@ -2,6 +2,7 @@ import { App, CfnParameter, Duration, Lazy, Stack, Token } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { NextjsBuildPipelineProps } from '../../src';
@@ -54,6 +55,7 @@ test.each([
   ['a full Node.js version', { nodeVersion: '22.1.0' }, 'must be a major version'],
   ['an OpenNext range', { openNextVersion: '^4.1.0' }, 'one exact version'],
   ['the latest OpenNext', { openNextVersion: 'latest' }, 'one exact version'],
+  ['a processor that Lambda does not have', { functionArchitecture: lambda.Architecture.custom('riscv64') }, 'the processors that Lambda has; got \'riscv64\''],
   ['a name the shell cannot export', { buildEnvironment: { 'A-B': 'x' } }, 'not a name that a shell can export'],
   ['a value over CodeBuild\'s limit', { buildEnvironment: { A: 'x'.repeat(4097) } }, 'CodeBuild accepts at most 4096'],
 ] as [string, Partial<NextjsBuildPipelineProps>, string][])('%s is refused', (_, props, problem) => {
