@@ -1,5 +1,6 @@
 // Packs and unpacks archives of the build cache, by zstd where there is one: gzip takes five times as long.
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createWriteStream, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -38,6 +39,17 @@ function decompressor(magic) {
   return has('zstd') || !zlib.createZstdDecompress ? filter('zstd', '-dqc') : { stream: zlib.createZstdDecompress() };
 }
 
+/** tar stops reading where its archive ends. What checks the rest comes after that. */
+async function feed(tar, plain) {
+  try {
+    for await (const chunk of plain) {
+      if (tar.stdin.writable && !tar.stdin.write(chunk)) await Promise.race([once(tar.stdin, 'drain').catch(() => undefined), tar.ended]);
+    }
+  } finally {
+    tar.stdin.end();
+  }
+}
+
 /** Unpacks into an empty directory; tar lets nothing out of it. Throws for what is not whole. */
 export async function unpack(body, directory, signal) {
   rmSync(directory, { recursive: true, force: true });
@@ -52,7 +64,8 @@ export async function unpack(body, directory, signal) {
   const { stream, ended } = decompressor(head.length < 4 ? 0 : head.readUInt32BE());
   const tar = program('tar', '-xf', '-', '-C', directory, '--no-same-owner', '--no-same-permissions');
   tar.stdout.resume();
-  const results = await Promise.allSettled([pipeline(whole, stream, tar.stdin, { signal }), ended, tar.ended]);
+  tar.stdin.on('error', () => undefined);
+  const results = await Promise.allSettled([pipeline(whole, stream, (plain) => feed(tar, plain), { signal }), ended, tar.ended]);
   signal.throwIfAborted();
   const failed = results.find(({ status }) => status === 'rejected');
   if (failed) throw failed.reason;

@@ -13,6 +13,8 @@ const PAUSE = 15;
 // The longest git fetch that is waited for: only then the build knows its dependencies.
 const CHECKOUT = 1200;
 
+const ABSENT = 'not there';
+
 class Missing extends Error {}
 class Stale extends Error {}
 
@@ -37,7 +39,7 @@ async function attempt(layer, url) {
     const { status, body } = await fetch(url, { signal });
     if (status !== 200) {
       await body?.cancel();
-      throw new Missing([403, 404].includes(status) ? 'not there' : `HTTP ${status}`);
+      throw new Missing([403, 404].includes(status) ? ABSENT : `HTTP ${status}`);
     }
     await unpack(counted(body), join(CACHE, layer), signal);
     [bound, pause].forEach(clearTimeout);
@@ -58,10 +60,10 @@ async function attempt(layer, url) {
 
 async function restore(layer) {
   const { urls = [], off } = handover(layer);
-  let outcome = off ? { result: 'off', reason: off } : { result: 'miss', reason: load('handover') ? 'none was handed over' : 'nothing was handed over' };
-  for (const url of urls) {
+  let outcome = off ? { result: 'off', reason: off } : { result: 'miss', reason: 'none was handed over' };
+  for (const [index, url] of urls.entries()) {
     const next = await attempt(layer, url);
-    if (next.result !== 'miss' || outcome.result === 'miss') outcome = next;
+    if (index === 0 || next.result !== 'miss' || outcome.reason === ABSENT) outcome = next;
     if (outcome.result === 'hit') break;
   }
   if (outcome.result !== 'hit') rmSync(join(CACHE, layer), { recursive: true, force: true });

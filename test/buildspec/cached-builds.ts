@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { BuildMachine, type StepResult } from './build-machine';
 import { CACHE_LAYERS, type CacheLayer, type CacheUse } from '../../src/contract/cache';
@@ -156,20 +155,13 @@ export class CachedBuild {
       fs.writeFileSync(file, text.replace(from, to));`, this.machine.path('src', 'steps', step), from, to]);
   }
 
-  async copyInto(directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true });
-    await cp(this.checkout, directory, { recursive: true });
-  }
-
   stop(): Promise<void> {
     return this.machine.stop();
   }
 }
 
-/** An archive with whatever in it: `files` by name, `raw` names that tar keeps as they are. */
+/** An archive of whatever a script writes to its output. */
 export async function archive(script: string): Promise<Buffer> {
-  const { stdout } = await run('bash', ['-c', `set -eo pipefail; cd "$(mktemp -d)"; { ${script}; } | gzip -c; rm -rf "$PWD"`], { encoding: 'buffer' });
+  const { stdout } = await run('bash', ['-c', `set -eo pipefail; cd "$(mktemp -d)"; { ${script}; } | gzip -c; rm -rf "$PWD"`], { encoding: 'buffer', maxBuffer: 1e8 });
   return stdout;
 }
-
-export { path };
