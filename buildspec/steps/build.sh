@@ -17,8 +17,9 @@ cache_wait next
 ls next.config.* > /dev/null 2>&1 || echo 'export default {};' > next.config.mjs
 
 # OpenNext installs sharp for the image function: older releases one that downloads from GitHub instead of the npm registry, and all of them
-# for this machine's processor.
-export NODE_ENV=production SHARP_VERSION=0.35.5 npm_config_cache="$STATE/tools/npm-cache" npm_config_prefer_offline=true
+# for this machine's processor. app-build.sh takes back what is not for the app.
+export NODE_ENV=production SHARP_VERSION=0.35.5
+export npm_config_cache="$STATE/tools/npm-cache" npm_config_prefer_offline=true npm_config_audit=false
 case "${FUNCTION_ARCHITECTURE:-}" in
   x86_64) export npm_config_cpu=x64 ;;
   arm64) export npm_config_cpu=arm64 ;;
