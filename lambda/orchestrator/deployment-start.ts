@@ -85,11 +85,13 @@ export class DeploymentStart {
 
   /** True: the commit has been built before, the deployment has ended. */
   private async reuse(request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<boolean> {
-    const { events, openDeployments, projects, store } = this.pipeline;
+    const { branches, events, openDeployments, projects, store } = this.pipeline;
     const build = await this.preparation.findReusable(request);
     if (!build) return false;
+    // As late as can be, as with a success after a build.
+    const supersededBy = await branches.newerThan(record);
     const reused = await store.markReused(record.deploymentId, {
-      artifacts: build.artifacts, reusedFrom: build.deploymentId, claimExpiresAt: claim.claimExpiresAt, completedAt: new Date().toISOString(),
+      artifacts: build.artifacts, reusedFrom: build.deploymentId, supersededBy, claimExpiresAt: claim.claimExpiresAt, completedAt: new Date().toISOString(),
     });
     if (!reused) throw new Error('The claim has passed on to another invocation');
     logger.info('The commit has been built before with the same settings: its artifacts are used again', { reusedFrom: build.deploymentId });

@@ -38,12 +38,12 @@ export class Builds {
     } while (nextToken !== undefined);
   }
 
-  /** The build of a deployment that was started at this time (epoch seconds) or later. */
+  /** The build of a deployment that was started at this time (epoch seconds) or later. An older one was of a record that has been removed. */
   public async findOf(deploymentId: string, since: number): Promise<Build | undefined> {
     for await (const page of this.newestFirst()) {
-      const build = page.find((one) => deploymentIdOf(one) === deploymentId);
-      if (build) return build;
-      if (page.every(({ startTime }) => startTime !== undefined && startTime.getTime() < since * 1000 - CLOCK_SKEW_MS)) return undefined;
+      const recent = page.filter(({ startTime }) => startTime === undefined || startTime.getTime() >= since * 1000 - CLOCK_SKEW_MS);
+      const build = recent.find((one) => deploymentIdOf(one) === deploymentId);
+      if (build || recent.length === 0) return build;
     }
     return undefined;
   }

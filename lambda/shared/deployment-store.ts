@@ -69,11 +69,11 @@ export class DeploymentStore {
 
   /** Ends a deployment with the artifacts of another one's build. Undefined: the claim is not the caller's any more. */
   public async markReused(
-    deploymentId: string, end: { artifacts: DeploymentArtifacts; reusedFrom: string; claimExpiresAt: number; completedAt: string },
+    deploymentId: string, end: { artifacts: DeploymentArtifacts; reusedFrom: string; supersededBy?: string; claimExpiresAt: number; completedAt: string },
   ): Promise<DeploymentRecord | undefined> {
-    const { artifacts, claimExpiresAt, completedAt, reusedFrom } = end;
+    const { claimExpiresAt, ...fields } = end;
     return this.changeStatus(deploymentId, {
-      set: { status: 'success', artifacts, reusedFrom, completedAt },
+      set: { status: 'success', ...fields },
       remove: WORKING_FIELDS,
       condition: '#status = :queued AND #claimExpiresAt = :mine',
       values: { queued: 'queued', mine: claimExpiresAt },

@@ -68,3 +68,15 @@ test('the listing takes longer than the claim: whoever has been overtaken meanwh
     });
   }
 });
+
+test('the record of an ended deployment is removed, its message comes again and to the dead-letter queue: its old build is not taken for a new one', async () => {
+  await check(simulation, {
+    ...SCENARIO,
+    seed: 339968196,
+    concurrentBuilds: 2,
+    stopSupersededBuilds: true,
+    deployments: [{ ...DEPLOYMENT, at: 951, buildSeconds: 41, deletedAfter: 295_708 }],
+    outage: { service: 'dynamodb', fault: 'error after', from: 237_121, to: 997_552 },
+    messageFaults: ['undeleted', 'delay'],
+  });
+});

@@ -61,6 +61,7 @@ function endedRightly(deployment: Deployment, deployments: readonly Deployment[]
   if (!build) {
     if (record.buildId !== undefined) return [`has the build ${record.buildId}, which does not exist`];
     if (status === 'superseded') return supersededBy === undefined ? ['is superseded by nobody'] : [];
+    if (status === 'success') return reusedRightly(deployment, deployments);
     if (status === 'failed' && failureCode === 'NO_CAPACITY' && hasWaitedLong(record, scenario)) return [];
     if (status !== 'failed' || failureCode !== 'START_FAILED') return [`says ${says} and was never built`];
     if (scenario.redrive) return ['is START_FAILED after the redrive'];
@@ -80,6 +81,14 @@ function endedRightly(deployment: Deployment, deployments: readonly Deployment[]
   }
   if (planned === undefined) return status === 'success' ? [] : [`its build succeeded, and it says ${says}`];
   return status === 'failed' && failureCode === planned ? [] : [`its build ended with ${planned}, and it says ${says}`];
+}
+
+/** Without a build there is a success only of another one's, of the same commit and made from the same. */
+function reusedRightly({ record, request }: Deployment, deployments: readonly Deployment[]): string[] {
+  const other = deployments.find(({ id }) => id === record!.reusedFrom);
+  const isSame = (['projectId', 'commitSha', 'branch'] as const).every((field) => other?.request[field] === request[field]);
+  const hasSucceeded = other?.builds.some(({ endedAt = Infinity, status }) => status === 'SUCCEEDED' && endedAt <= Date.parse(record!.completedAt!));
+  return isSame && hasSucceeded && ENDINGS[other!.plan.ending].failureCode === undefined ? [] : [`says success, was never built, and used ${record!.reusedFrom ?? 'nothing'} again`];
 }
 
 function hasWaitedLong({ completedAt, createdAt }: DeploymentRecord, { messageRetentionSeconds = 14 * 86_400 }: Scenario): boolean {
@@ -103,7 +112,7 @@ function isNewer(deployments: readonly Deployment[], deploymentId: string, than:
 const RANK: Readonly<Record<DeploymentStatus, number>> = { queued: 0, building: 1, success: 2, failed: 2, superseded: 2 };
 
 /** What an ended deployment says for good. A newer deployment may still be noted by nobody, so supersededBy is among it. */
-const FINAL: readonly (keyof DeploymentRecord)[] = ['status', 'failureCode', 'failureMessage', 'completedAt', 'buildId', 'artifacts', 'supersededBy'];
+const FINAL: readonly (keyof DeploymentRecord)[] = ['status', 'failureCode', 'failureMessage', 'completedAt', 'buildId', 'artifacts', 'reusedFrom', 'supersededBy'];
 
 function movedForward({ id }: Deployment, { world }: Played): string[] {
   const history = world.observed.history.get(id) ?? [];
@@ -174,7 +183,9 @@ async function promotedRightly(deployments: readonly Deployment[], { world }: Pl
       if (!success) return [];
       const expected = GOOD_FILES.map((name) => name.replace(/^artifacts\//, artifacts).replace(/^static\//, statics));
       const missing = expected.filter((key) => !keys.includes(key) || !world.observed.copies.some((copy) => copy.key === key && copy.at <= success.at));
-      const late = world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
+      // Another deployment of the commit promotes to the same place.
+      const shared = deployments.some(({ id: other, request }) => other !== id && request.projectId === projectId && request.commitSha === commitSha);
+      const late = !shared && world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
       return [
         ...missing.length > 0 ? [`${id}: said success before ${missing[0]} was there`] : [],
         ...late ? [`${id}: ${late.key} was promoted again after the success`] : [],

@@ -58,6 +58,8 @@ export interface DeploymentPlan {
   readonly invalid?: keyof typeof INVALID_BODIES;
   /** Its record's owner removes the record so many milliseconds after the request was sent. */
   readonly deletedAfter?: number;
+  /** It is of the same commit as the first deployment. */
+  readonly sameCommit?: boolean;
 }
 
 /** Some calls of an invocation fail: number `from` and the following, of all its calls or of those of one operation. */
@@ -84,6 +86,8 @@ export interface Scenario {
   readonly queuedBuilds: number;
   readonly maxConcurrentBuildsPerProject?: number;
   readonly stopSupersededBuilds: boolean;
+  /** A minute to an hour, as the construct takes it; 300 unless told. */
+  readonly reconcileEverySeconds?: number;
   readonly visibilityTimeoutSeconds: number;
   /** SQS keeps a message 14 days, unless told. */
   readonly messageRetentionSeconds?: number;
@@ -103,11 +107,11 @@ export interface Scenario {
 /** Long enough for three visibility timeouts, a message that was sent again, and a build on top. */
 const HOURS = 30;
 
-export function requestOf({ project, branch }: DeploymentPlan, index: number): BuildRequest {
+export function requestOf({ project, branch, sameCommit }: DeploymentPlan, index: number): BuildRequest {
   return {
     deploymentId: `deployment-${index + 1}`,
     projectId: `project-${project + 1}`,
-    commitSha: String(index + 1).repeat(40),
+    commitSha: String(sameCommit ? 1 : index + 1).repeat(40),
     repoUrl: 'https://github.com/owner/app',
     branch: `branch-${branch + 1}`,
   };
@@ -201,13 +205,17 @@ const deployment: fc.Arbitrary<DeploymentPlan> = fc.record({
   hasRecord: rarely(fc.constant(true), false, 4),
   invalid: rarely(fc.constantFrom(...Object.keys(INVALID_BODIES)), undefined, 20),
   deletedAfter: rarely(fc.nat(900_000), undefined, 20),
+  sameCommit: rarely(fc.constant(true), undefined, 3),
   // Nobody can know which record a message belongs to that does not name it.
 }).map((plan) => (plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan));
 
 /** What each handler does that others can see. */
 const OPERATIONS: Readonly<Record<HandlerName, readonly string[]>> = {
-  orchestrator: ['StartBuild', 'UpdateItem', 'SendMessage', 'PutEvents', 'StopBuild', 'ChangeMessageVisibility', 'ListBuildsForProject'],
-  finalizer: ['CopyObject', 'UpdateItem', 'PutEvents', 'DeleteObjects', 'DeleteItem', 'BatchGetBuilds', 'ListObjectsV2', 'SendMessage'],
+  orchestrator: [
+    'StartBuild', 'UpdateItem', 'SendMessage', 'PutEvents', 'StopBuild', 'ChangeMessageVisibility', 'ListBuildsForProject', 'PutObject', 'GetItem', 'ListObjectsV2',
+    'BatchGetProjects',
+  ],
+  finalizer: ['CopyObject', 'UpdateItem', 'PutEvents', 'DeleteObjects', 'DeleteObject', 'DeleteItem', 'BatchGetBuilds', 'ListObjectsV2', 'SendMessage', 'GetObject'],
   reconciler: ['Invoke', 'UpdateItem', 'BatchGetBuilds', 'ReceiveMessage', 'SendMessage', 'StopBuild', 'DeleteItem'],
 };
 
@@ -254,6 +262,7 @@ export const scenarios = (settings: Settings): fc.Arbitrary<Scenario> => fc.reco
   stopSupersededBuilds: fc.constant(settings.stopSupersededBuilds),
   // The default is 1800. A shorter one shows the same and needs fewer runs of the reconciler.
   visibilityTimeoutSeconds: fc.constant(600),
+  reconcileEverySeconds: fc.constantFrom(300, 900, 900, 3600),
   deployments: fc.array(deployment, { minLength: 1, maxLength: 3 }),
   byHand: rarely(fc.nat(300_000), undefined, 20),
   callFaults: fc.array(callFault, { maxLength: 5 }),
