@@ -69,7 +69,7 @@ const CONTENT = {
     const { bytes } = sum(join(STATE, 'tools/npm-cache/_cacache/content-v2'));
     const paths = [...used, ...(bytes && bytes < MAX_DOWNLOADS ? ['npm-cache/_cacache'] : [])].map((name) => `./tools/${name}`);
     const now = JSON.stringify([used.sort(), bytes]);
-    if (load('tools/content') === now) return { directory: STATE, paths: [] };
+    if (paths.length === 0 || load('tools/content') === now) return { directory: STATE, paths: [] };
     writeFileSync(join(STATE, 'tools/content'), now);
     return { directory: STATE, paths: [...paths, './tools/content'] };
   },

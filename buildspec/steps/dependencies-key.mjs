@@ -11,9 +11,9 @@ const FIELDS = [
   'bundleDependencies', 'bundledDependencies', 'overrides', 'resolutions', 'pnpm', 'workspaces', 'packageManager', 'devEngines', 'engines', 'os', 'cpu', 'libc',
   'installConfig', 'publishConfig', 'trustedDependencies', 'patchedDependencies', 'catalog', 'catalogs',
 ];
-const SCRIPTS = /^(pnpm:devPreinstall|(pre|post)?(install|prepare)|prepublish)$/;
+const SCRIPTS = /^(pnpm:devPreinstall|(pre|post)?(install|prepare)|prepublish|dependencies)$/;
 const SETTINGS = /^(\.npmrc|\.yarnrc.*|bunfig\.toml|pnpm-workspace\.yaml|\.pnpmfile\..*)$/;
-const INPUTS = /(^|\/)(patches|\.yarn\/(patches|plugins|releases))\/|\.prisma$/;
+const INPUTS = /(^|\/)(patches|\.yarn\/(patches|plugins|releases))\/|\.(patch|prisma)$/;
 const VENDORED = /^(.*?\/)?node_modules\//;
 
 const without = (reason) => save({ 'dependencies-key': '', 'dependencies-off': reason });

@@ -30,7 +30,7 @@ if [ "$(result dependencies)" = hit ]; then
   esac
   while IFS=$'\t' read -r directory script; do
     say "$directory: $script"
-    cd "$directory"
+    cd "$directory" || exit
     run "$@" "$script" < /dev/null || fail INSTALL_FAILED "The script \"$script\" of $directory/package.json failed. See above."
   done < "$STATE/lifecycle"
   note dependencies workSeconds "$(seconds "$(since "$began")")"

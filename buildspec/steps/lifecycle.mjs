@@ -7,7 +7,7 @@ const INSTALL = ['preinstall', 'install', 'postinstall'];
 const PREPARE = ['preprepare', 'prepare', 'postprepare'];
 /** Of the root before all others, of the other packages, of the root after them. */
 const ORDER = {
-  npm: [[], [...INSTALL, 'prepare'], [...INSTALL, 'prepublish', ...PREPARE]],
+  npm: [[], [...INSTALL, 'prepare'], ['dependencies', ...INSTALL, 'prepublish', ...PREPARE]],
   pnpm: [['pnpm:devPreinstall'], [...INSTALL, ...PREPARE], [...INSTALL, ...PREPARE]],
   yarn: [['preinstall'], INSTALL, ['install', 'postinstall', 'prepublish', 'prepare']],
   berry: [[], INSTALL, INSTALL],

@@ -186,7 +186,8 @@ test('the manifest has the time of each phase, every second once', async () => {
   await build.run('echo "build 1.5" >> "$STATE/timings"');
   const { timings, version } = JSON.parse(await readFile(build.machine.path('src/output/artifacts/manifest.json'), 'utf8'));
   expect(version).toBe(1);
-  expect(timings).toMatchObject({ restore: expect.any(Number), install: expect.any(Number), build: 1.5, upload: expect.any(Number), cache: expect.any(Number) });
+  expect(Object.keys(timings)).toEqual(expect.arrayContaining(['restore', 'install', 'build', 'upload', 'cache']));
+  expect(timings.build).toBe(1.5);
   expect(JSON.stringify(timings)).not.toMatch(/\.\d\d/);
   expect((await build.cache()).next!.workSeconds).toBe(1.5);
 });
