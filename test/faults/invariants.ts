@@ -2,6 +2,7 @@
 import { ENDINGS, requestOf, type Played, type Scenario } from './scenario';
 import { TERMINAL_STATUSES, type DeploymentRecord, type DeploymentStatus } from '../../src/contract/deployment';
 import { PUBLIC_RECORD_FIELDS } from '../../src/contract/events';
+import type { FailureCode } from '../../src/contract/failure-codes';
 import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, stagingPrefix, staticPrefix } from '../../src/contract/keys';
 import { branchKey, STATE_KINDS } from '../../src/contract/state-table';
 import { GOOD_FILES, type SimulatedBuild } from '../simulation';
@@ -69,7 +70,8 @@ function endedRightly(deployment: Deployment, deployments: readonly Deployment[]
   }
   if (record.buildId !== build.id) return [`says ${says} and ${record.buildId ?? 'no build'}, but its build is ${build.id}`];
   if (record.buildStartedAt === undefined || record.logsUrl === undefined) return ['has a build, and no buildStartedAt or logsUrl'];
-  const { plan: { status: plannedStatus }, failureCode: ofPlan } = ENDINGS[plan.ending];
+  const { plan: { status: plannedStatus } } = ENDINGS[plan.ending];
+  const ofPlan = failureOf(plan, build);
   // It may have waited in CodeBuild's own queue, behind builds that CodeBuild forgot, until CodeBuild gave it up.
   const planned = build.status === 'TIMED_OUT' && build.startedAt === undefined ? 'QUEUE_TIMED_OUT' : ofPlan;
   if (build.status === 'STOPPED' && plannedStatus !== 'STOPPED' && planned !== 'TIMED_OUT') {
@@ -83,12 +85,18 @@ function endedRightly(deployment: Deployment, deployments: readonly Deployment[]
   return status === 'failed' && failureCode === planned ? [] : [`its build ended with ${planned}, and it says ${says}`];
 }
 
+/** What runs past its deadline is stopped, unless it was done before anybody looked. */
+function failureOf({ ending }: Deployment['plan'], build: SimulatedBuild): FailureCode | undefined {
+  const { failureCode, seconds } = ENDINGS[ending];
+  return seconds !== undefined && build.status === 'SUCCEEDED' ? undefined : failureCode;
+}
+
 /** Without a build there is a success only of another one's, of the same commit and made from the same. */
 function reusedRightly({ record, request }: Deployment, deployments: readonly Deployment[]): string[] {
   const other = deployments.find(({ id }) => id === record!.reusedFrom);
   const isSame = (['projectId', 'commitSha', 'branch'] as const).every((field) => other?.request[field] === request[field]);
-  const hasSucceeded = other?.builds.some(({ endedAt = Infinity, status }) => status === 'SUCCEEDED' && endedAt <= Date.parse(record!.completedAt!));
-  return isSame && hasSucceeded && ENDINGS[other!.plan.ending].failureCode === undefined ? [] : [`says success, was never built, and used ${record!.reusedFrom ?? 'nothing'} again`];
+  const hasSucceeded = other?.builds.some((build) => failureOf(other.plan, build) === undefined && build.endedAt! <= Date.parse(record!.completedAt!));
+  return isSame && hasSucceeded ? [] : [`says success, was never built, and used ${record!.reusedFrom ?? 'nothing'} again`];
 }
 
 function hasWaitedLong({ completedAt, createdAt }: DeploymentRecord, { messageRetentionSeconds = 14 * 86_400 }: Scenario): boolean {

@@ -1,0 +1,44 @@
+/** Package managers in exact versions, to write the lockfiles of generated apps with: a lockfile that names its registry belongs to no repository. */
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import * as path from 'node:path';
+import { promisify } from 'node:util';
+
+export interface PackageManager {
+  readonly name: 'npm' | 'pnpm' | 'yarn' | 'bun';
+  readonly version: string;
+}
+
+/** A slow registry; everything else takes seconds. */
+const TIMEOUT_MS = 5 * 60_000;
+
+export function isBerry({ name, version }: PackageManager): boolean {
+  return name === 'yarn' && !version.startsWith('1.');
+}
+
+/** Writes the lockfile of the app in this directory, and nothing else. `environment`: as a build sees it, so that both ask the same registry. */
+export async function lock(directory: string, manager: PackageManager, environment: Readonly<Record<string, string>>): Promise<void> {
+  await promisify(execFile)('npm', ['exec', '--yes', `--package=${packageOf(manager)}`, '--', manager.name, ...lockArguments(manager)], {
+    cwd: directory,
+    env: { ...environment, CI: '', YARN_ENABLE_IMMUTABLE_INSTALLS: 'false', COREPACK_ENABLE_STRICT: '0', pnpm_config_pm_on_fail: 'ignore' },
+    timeout: TIMEOUT_MS,
+    maxBuffer: 1e8,
+  }).catch((error: Error & { stderr?: string; stdout?: string }) => {
+    throw new Error(`${manager.name} ${manager.version} wrote no lockfile: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
+  });
+  // Yarn 1 writes a lockfile only when it installs.
+  for (const installed of ['node_modules', '.yarn']) await rm(path.join(directory, installed), { recursive: true, force: true });
+}
+
+function packageOf(manager: PackageManager): string {
+  return `${isBerry(manager) ? '@yarnpkg/cli-dist' : manager.name}@${manager.version}`;
+}
+
+function lockArguments(manager: PackageManager): string[] {
+  switch (manager.name) {
+    case 'npm': return ['install', '--package-lock-only', '--ignore-scripts', '--no-audit', '--no-fund'];
+    case 'pnpm': return ['install', '--lockfile-only', '--ignore-scripts'];
+    case 'yarn': return isBerry(manager) ? ['install', '--mode=update-lockfile'] : ['install', '--ignore-scripts', '--non-interactive', '--no-progress'];
+    case 'bun': return ['install', '--lockfile-only'];
+  }
+}
