@@ -114,6 +114,10 @@ project.testTask.spawn(bundle);
 project.testTask.spawn(project.eslint!.eslintTask);
 project.testTask.exec('jest --ci', { receiveArgs: true });
 
+project.addTask('test:matrix', {
+  description: 'Build small apps of every kind (package managers, Next.js versions, layouts) and call the functions that come out; some twenty minutes',
+  steps: [{ spawn: bundle.name }, { exec: 'node --import tsx test/matrix/index.ts', receiveArgs: true }],
+});
 // The lowest aws-cdk-lib is what is installed here; the newest has a job of its own.
 const newestCdk = project.addTask('test:newest-cdk', {
   description: 'Run the template tests against the newest aws-cdk-lib, or the version given, in a temporary copy',
