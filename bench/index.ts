@@ -1,25 +1,40 @@
 /** `npm run bench -- <name> [options]`: the project's benchmarks. Each prints its figures beside those of a named alternative, from one run. */
 import { parseArgs } from 'node:util';
+import { builds } from './builds';
 import { burst } from './burst';
 
 const USAGE = `npm run bench -- burst [--json FILE] [--requests N] [--seed N] [--codebuild-queue N]
+npm run bench -- builds [--app NAME|DIR] [--json FILE] [--rounds N]
 
   burst   10,000 build requests of 200 projects on an account that runs 20 builds at a time, beside the naive design
+
+  builds  how long builds of real apps take, beside the recipe that everybody copies and beside the floor; an hour or so
 
   --json FILE          also writes the figures there
   --requests N         of all projects together (default 10000)
   --seed N             decides arrivals, build times, latencies (default 1)
-  --codebuild-queue N  builds that CodeBuild itself lets wait (default 0: it refuses them)`;
+  --codebuild-queue N  builds that CodeBuild itself lets wait (default 0: it refuses them)
+
+  --app NAME|DIR       only example, shop, magazine or monorepo; or an app of yours in a folder
+  --rounds N           of each variant; the medians count (default 3)`;
 
 async function main(args: string[]): Promise<void> {
   const { positionals: [name, ...rest], values } = parseArgs({
     args,
     allowPositionals: true,
     options: {
-      'json': { type: 'string' }, 'requests': { type: 'string', default: '10000' }, 'seed': { type: 'string', default: '1' }, 'codebuild-queue': { type: 'string', default: '0' },
+      'json': { type: 'string' },
+      'requests': { type: 'string', default: '10000' },
+      'seed': { type: 'string', default: '1' },
+      'codebuild-queue': { type: 'string', default: '0' },
+      'app': { type: 'string' },
+      'rounds': { type: 'string', default: '3' },
     },
   });
-  if (name !== 'burst' || rest.length > 0) throw new UsageError(`Expected the name of a benchmark: burst. Got: ${[name, ...rest].join(' ') || 'nothing'}.`);
+  if (!['burst', 'builds'].includes(name) || rest.length > 0) {
+    throw new UsageError(`Expected the name of a benchmark: burst or builds. Got: ${[name, ...rest].join(' ') || 'nothing'}.`);
+  }
+  if (name === 'builds') return builds({ app: values.app, json: values.json, rounds: wholeNumber('--rounds', values.rounds, 1) });
   await burst({
     json: values.json,
     requests: wholeNumber('--requests', values.requests, PROJECTS),

@@ -30,7 +30,7 @@ export async function lock(directory: string, manager: PackageManager, environme
   for (const installed of ['node_modules', '.yarn']) await rm(path.join(directory, installed), { recursive: true, force: true });
 }
 
-function packageOf(manager: PackageManager): string {
+export function packageOf(manager: PackageManager): string {
   return `${isBerry(manager) ? '@yarnpkg/cli-dist' : manager.name}@${manager.version}`;
 }
 
