@@ -13,14 +13,13 @@ const { ZSTD_c_compressionLevel: LEVEL, ZSTD_c_checksumFlag: CHECKSUM } = zlib.c
 const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** A program, and a promise of its end. */
-function program(command, ...args) {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+function program(signal, command, ...args) {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], signal });
   let says = '';
   child.stderr.on('data', (text) => { says = `${says}${text}`.slice(0, 500); });
   const ended = new Promise((resolve, reject) => {
     child.on('error', reject).on('close', (status) => (status === 0 ? resolve() : reject(new Error(`${command}: ${says.trim() || `ended with ${status}`}`))));
   });
-  ended.catch(() => undefined);
   return { stdin: child.stdin, stdout: child.stdout, ended };
 }
 /** A program as a part of a pipeline; what runs in this process reports its end there. */
@@ -28,15 +27,27 @@ const filter = (...command) => {
   const { stdin, stdout, ended } = program(...command);
   return { stream: Duplex.from({ writable: stdin, readable: stdout }), ended };
 };
-
-function compressor() {
-  if (has('zstd')) return filter('zstd', '-1', '-T0', '-qc');
-  if (zlib.createZstdCompress) return { stream: zlib.createZstdCompress({ params: { [LEVEL]: 1, [CHECKSUM]: 1 } }) };
-  return has('pigz') ? filter('pigz', '-1c') : { stream: zlib.createGzip({ level: 1 }) };
+/** Work in parallel: if one part fails, all others are ended. A program whose neighbours are gone may wait for them for ever. */
+async function together(signal, start) {
+  const failed = new AbortController();
+  const parts = start(AbortSignal.any([signal, failed.signal]));
+  try {
+    await Promise.all(parts);
+  } catch (error) {
+    failed.abort(error);
+    await Promise.allSettled(parts);
+    throw signal.aborted ? signal.reason : error;
+  }
 }
-function decompressor(magic) {
+
+function compressor(signal) {
+  if (has('zstd')) return filter(signal, 'zstd', '-1', '-T0', '-qc');
+  if (zlib.createZstdCompress) return { stream: zlib.createZstdCompress({ params: { [LEVEL]: 1, [CHECKSUM]: 1 } }) };
+  return has('pigz') ? filter(signal, 'pigz', '-1c') : { stream: zlib.createGzip({ level: 1 }) };
+}
+function decompressor(signal, magic) {
   if (magic !== ZSTD) return { stream: zlib.createGunzip() };
-  return has('zstd') || !zlib.createZstdDecompress ? filter('zstd', '-dqc') : { stream: zlib.createZstdDecompress() };
+  return has('zstd') || !zlib.createZstdDecompress ? filter(signal, 'zstd', '-dqc') : { stream: zlib.createZstdDecompress() };
 }
 
 /** tar stops reading where its archive ends. What checks the rest comes after that. */
@@ -61,14 +72,13 @@ export async function unpack(body, directory, signal) {
     yield head;
     yield* { [Symbol.asyncIterator]: () => bytes };
   }
-  const { stream, ended } = decompressor(head.length < 4 ? 0 : head.readUInt32BE());
-  const tar = program('tar', '-xf', '-', '-C', directory, '--no-same-owner', '--no-same-permissions');
-  tar.stdout.resume();
-  tar.stdin.on('error', () => undefined);
-  const results = await Promise.allSettled([pipeline(whole, stream, (plain) => feed(tar, plain), { signal }), ended, tar.ended]);
-  signal.throwIfAborted();
-  const failed = results.find(({ status }) => status === 'rejected');
-  if (failed) throw failed.reason;
+  await together(signal, (some) => {
+    const { stream, ended } = decompressor(some, head.length < 4 ? 0 : head.readUInt32BE());
+    const tar = program(some, 'tar', '-xf', '-', '-C', directory, '--no-same-owner', '--no-same-permissions');
+    tar.stdout.resume();
+    tar.stdin.on('error', () => undefined);
+    return [pipeline(whole, stream, (plain) => feed(tar, plain), { signal: some }), ended, tar.ended];
+  });
   if (!stat(directory, '.end')?.isFile()) throw new Error('the end is missing');
 }
 
@@ -80,11 +90,13 @@ export async function pack(layer, key, directory, paths, signal) {
   writeFileSync(join(marks, '.end'), '');
   const part = join(ARCHIVES, `${layer}.part`);
   process.env.COPYFILE_DISABLE = '1'; // macOS would add files of its own
-  const tar = program('tar', '-cf', '-', '-C', marks, '.key', '-C', directory, ...paths, '-C', marks, '.end');
-  tar.stdin.end();
-  const { stream, ended } = compressor();
   try {
-    await Promise.all([pipeline(tar.stdout, stream, createWriteStream(part), { signal }), tar.ended, ended]);
+    await together(signal, (some) => {
+      const tar = program(some, 'tar', '-cf', '-', '-C', marks, '.key', '-C', directory, ...paths, '-C', marks, '.end');
+      tar.stdin.end();
+      const { stream, ended } = compressor(some);
+      return [pipeline(tar.stdout, stream, createWriteStream(part), { signal: some }), tar.ended, ended];
+    });
     renameSync(part, join(ARCHIVES, layer));
   } finally {
     rmSync(part, { force: true });

@@ -79,19 +79,23 @@ const layers = process.argv.slice(2);
 const beside = !layers.includes('dependencies');
 const bound = beside ? BOUND_BESIDE : BOUND;
 if (beside) setPriority(19);
-for (const layer of layers) {
+for (const layer of layers.filter((name) => !handover(name).off)) {
   const began = Date.now();
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error(`it takes longer than ${bound} s`)), bound * 1000);
   try {
     const { directory, paths, key = wantedKey(layer) } = CONTENT[layer]();
-    if (handover(layer).off || !key && layer === 'dependencies' || paths.length === 0 && key) continue;
-    const bytes = await pack(layer, key, directory, paths, AbortSignal.timeout(bound * 1000));
+    if (paths.length === 0 && key) continue;
+    const bytes = await pack(layer, key, directory, paths, late.signal);
     if (bytes > MAX_BYTES) {
       rmSync(join(ARCHIVES, layer));
       throw new Error(`it has ${megabytes(bytes)}, more than ${megabytes(MAX_BYTES)}`);
     }
     note(layer, 'packed', bytes);
   } catch (error) {
-    console.log(`Cache of ${layer} is not stored: ${error.name === 'AbortError' ? `it takes longer than ${bound} s` : error.message}`);
+    console.log(`Cache of ${layer} is not stored: ${error.message}`);
+  } finally {
+    clearTimeout(timer);
   }
   if (!beside) note(layer, 'saveSeconds', ((Date.now() - began) / 1000).toFixed(1));
 }

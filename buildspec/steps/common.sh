@@ -97,6 +97,8 @@ get() {
   began=$(now)
   rm -rf "$home"
   run npm install --prefix "$home" --legacy-peer-deps --no-audit --no-fund --loglevel=error "$1" >&2 || return
+  # Half of the files are for people and editors, and each costs time whenever it is restored.
+  find "$home" -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' -o -name '*.md' \) -delete
   : > "$home/.complete"
   note tools workSeconds "$(seconds "$(since "$began")")"
 }

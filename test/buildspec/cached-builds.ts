@@ -161,7 +161,7 @@ export class CachedBuild {
 }
 
 /** An archive of whatever a script writes to its output. */
-export async function archive(script: string): Promise<Buffer> {
-  const { stdout } = await run('bash', ['-c', `set -eo pipefail; cd "$(mktemp -d)"; { ${script}; } | gzip -c; rm -rf "$PWD"`], { encoding: 'buffer', maxBuffer: 1e8 });
+export async function archive(script: string, program = 'gzip'): Promise<Buffer> {
+  const { stdout } = await run('bash', ['-c', `set -eo pipefail; cd "$(mktemp -d)"; { ${script}; } | ${program} -c; rm -rf "$PWD"`], { encoding: 'buffer', maxBuffer: 1e8 });
   return stdout;
 }
