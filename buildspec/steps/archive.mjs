@@ -1,10 +1,9 @@
-// Packs and unpacks archives of the build cache, by zstd where there is one: gzip takes five times as long.
+// Packs and unpacks archives of the build cache, by zstd where there is one: gzip takes five times as long. What is not compressed goes
+// from program to program and not through this process; what is, goes through it, so that the programs end when it does.
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { Duplex } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import { ARCHIVES, stat } from './cache.mjs';
 
@@ -12,22 +11,17 @@ const ZSTD = 0x28b52ffd;
 const { ZSTD_c_compressionLevel: LEVEL, ZSTD_c_checksumFlag: CHECKSUM } = zlib.constants;
 const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
-/** A program, and a promise of its end. */
-function program(signal, command, ...args) {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], signal });
+/** A command of bash, and a promise of its end, which comes when all of its programs have ended: they do when their pipes are closed. */
+function bash(command, ...args) {
+  const child = spawn('bash', ['-c', `set -o pipefail; ${command}`, '-', ...args], { stdio: 'pipe' });
   let says = '';
   child.stderr.on('data', (text) => { says = `${says}${text}`.slice(0, 500); });
   const ended = new Promise((resolve, reject) => {
-    child.on('error', reject).on('close', (status) => (status === 0 ? resolve() : reject(new Error(`${command}: ${says.trim() || `ended with ${status}`}`))));
+    child.on('error', reject).on('close', (status) => (status === 0 ? resolve() : reject(new Error(says.trim() || `tar ended with ${status}`))));
   });
   return { stdin: child.stdin, stdout: child.stdout, ended };
 }
-/** A program as a part of a pipeline; what runs in this process reports its end there. */
-const filter = (...command) => {
-  const { stdin, stdout, ended } = program(...command);
-  return { stream: Duplex.from({ writable: stdin, readable: stdout }), ended };
-};
-/** Work in parallel: if one part fails, all others are ended. A program whose neighbours are gone may wait for them for ever. */
+/** Work in parallel: if one part fails, the others are ended. */
 async function together(signal, start) {
   const failed = new AbortController();
   const parts = start(AbortSignal.any([signal, failed.signal]));
@@ -35,29 +29,9 @@ async function together(signal, start) {
     await Promise.all(parts);
   } catch (error) {
     failed.abort(error);
-    await Promise.allSettled(parts);
-    throw signal.aborted ? signal.reason : error;
-  }
-}
-
-function compressor(signal) {
-  if (has('zstd')) return filter(signal, 'zstd', '-1', '-T0', '-qc');
-  if (zlib.createZstdCompress) return { stream: zlib.createZstdCompress({ params: { [LEVEL]: 1, [CHECKSUM]: 1 } }) };
-  return has('pigz') ? filter(signal, 'pigz', '-1c') : { stream: zlib.createGzip({ level: 1 }) };
-}
-function decompressor(signal, magic) {
-  if (magic !== ZSTD) return { stream: zlib.createGunzip() };
-  return has('zstd') || !zlib.createZstdDecompress ? filter(signal, 'zstd', '-dqc') : { stream: zlib.createZstdDecompress() };
-}
-
-/** tar stops reading where its archive ends. What checks the rest comes after that. */
-async function feed(tar, plain) {
-  try {
-    for await (const chunk of plain) {
-      if (tar.stdin.writable && !tar.stdin.write(chunk)) await Promise.race([once(tar.stdin, 'drain').catch(() => undefined), tar.ended]);
-    }
-  } finally {
-    tar.stdin.end();
+    const reasons = await Promise.allSettled(parts);
+    // What a program says is better than that its pipe broke.
+    throw signal.aborted ? signal.reason : reasons.at(-1).reason?.name === 'Error' ? reasons.at(-1).reason : error;
   }
 }
 
@@ -72,12 +46,14 @@ export async function unpack(body, directory, signal) {
     yield head;
     yield* { [Symbol.asyncIterator]: () => bytes };
   }
+  const isZstd = head.length >= 4 && head.readUInt32BE() === ZSTD;
+  const own = isZstd && !has('zstd') && zlib.createZstdDecompress?.();
   await together(signal, (some) => {
-    const { stream, ended } = decompressor(some, head.length < 4 ? 0 : head.readUInt32BE());
-    const tar = program(some, 'tar', '-xf', '-', '-C', directory, '--no-same-owner', '--no-same-permissions');
-    tar.stdout.resume();
-    tar.stdin.on('error', () => undefined);
-    return [pipeline(whole, stream, (plain) => feed(tar, plain), { signal: some }), ended, tar.ended];
+    // tar stops reading where its archive ends; the checksum comes after that.
+    const tar = 'tar -xf - -C "$1" --no-same-owner --no-same-permissions; status=$?; cat > /dev/null; exit $status';
+    const { stdin, stdout, ended } = bash(`${own ? '' : isZstd ? 'zstd -dqc |' : 'gzip -dc |'} ( ${tar} )`, directory);
+    stdout.resume();
+    return [pipeline([whole, ...own ? [own] : [], stdin], { signal: some }), ended];
   });
   if (!stat(directory, '.end')?.isFile()) throw new Error('the end is missing');
 }
@@ -89,13 +65,13 @@ export async function pack(layer, key, directory, paths, signal) {
   writeFileSync(join(marks, '.key'), key);
   writeFileSync(join(marks, '.end'), '');
   const part = join(ARCHIVES, `${layer}.part`);
-  process.env.COPYFILE_DISABLE = '1'; // macOS would add files of its own
+  const own = !has('zstd') && zlib.createZstdCompress?.({ params: { [LEVEL]: 1, [CHECKSUM]: 1 } });
+  const compressor = own ? '' : `| ${has('zstd') ? 'zstd -1 -T0 -qc' : has('pigz') ? 'pigz -1c' : 'gzip -1c'}`;
   try {
     await together(signal, (some) => {
-      const tar = program(some, 'tar', '-cf', '-', '-C', marks, '.key', '-C', directory, ...paths, '-C', marks, '.end');
-      tar.stdin.end();
-      const { stream, ended } = compressor(some);
-      return [pipeline(tar.stdout, stream, createWriteStream(part), { signal: some }), tar.ended, ended];
+      // macOS would add files of its own.
+      const { stdout, ended } = bash(`COPYFILE_DISABLE=1 tar -cf - "$@" ${compressor}`, '-C', marks, '.key', '-C', directory, ...paths, '-C', marks, '.end');
+      return [pipeline([stdout, ...own ? [own] : [], createWriteStream(part)], { signal: some }), ended];
     });
     renameSync(part, join(ARCHIVES, layer));
   } finally {

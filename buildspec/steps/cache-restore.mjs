@@ -51,7 +51,7 @@ async function attempt(layer, url) {
   } catch (thrown) {
     const error = signal.aborted ? signal.reason : thrown;
     const result = error instanceof Stale ? 'stale' : error instanceof Missing || restoredBytes === 0 ? 'miss' : 'damaged';
-    return { result, reason: error.cause?.message ?? error.message };
+    return { result, reason: (error.cause?.message ?? error.message).replace(/\s+/g, ' ').slice(0, 150) };
   } finally {
     [bound, pause].forEach(clearTimeout);
     clearInterval(watch);

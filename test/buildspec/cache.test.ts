@@ -181,6 +181,25 @@ describe('archives are stored', () => {
   });
 });
 
+describe('get', () => {
+  test('fetches a tool once, and prints nothing', async () => {
+    const build = await start();
+    const get = () => build.bash('get "@scope/tool@1.2.3"');
+    expect((await get()).output).toContain('FETCHED @scope/tool@1.2.3');
+    expect((await get()).output).not.toContain('FETCHED');
+    expect((await build.bash('trap - EXIT; exec 2> /dev/null; get "other@1.0.0"')).output).toBe('');
+    expect((await build.bash('trap - EXIT; tool_path "@scope/tool@1.2.3"')).output).toBe(`${build.machine.path('src/state/tools/@scope/tool@1.2.3/node_modules')}\n`);
+  });
+
+  test('begins anew with what was not fetched whole', async () => {
+    const build = await start();
+    await build.machine.files('src/state/tools/tool@1.2.3/node_modules', { half: '' });
+    await build.bash('get "tool@1.2.3"');
+    expect(await readdir(build.machine.path('src/state/tools/tool@1.2.3'))).toEqual(['.complete', 'node_modules']);
+    expect(existsSync(build.machine.path('src/state/tools/tool@1.2.3/node_modules/half'))).toBe(false);
+  });
+});
+
 test('the manifest has the time of each phase, every second once', async () => {
   const build = await start();
   await build.run('echo "build 1.5" >> "$STATE/timings"');
