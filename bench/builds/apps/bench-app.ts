@@ -30,6 +30,28 @@ export function json(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
+/** As `next build` would write it. */
+export const TSCONFIG = json({
+  compilerOptions: {
+    target: 'ES2022',
+    lib: ['dom', 'esnext'],
+    strict: true,
+    noEmit: true,
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    jsx: 'react-jsx',
+    esModuleInterop: true,
+    isolatedModules: true,
+    skipLibCheck: true,
+    incremental: true,
+    resolveJsonModule: true,
+    allowJs: true,
+    plugins: [{ name: 'next' }],
+  },
+  include: ['**/*.ts', '**/*.tsx', '.next/types/**/*.ts', '.next/dev/types/**/*.ts'],
+  exclude: ['node_modules'],
+});
+
 export const range = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 /** A picture of noise: it compresses as badly as a photograph. */

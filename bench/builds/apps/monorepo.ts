@@ -1,26 +1,5 @@
 /** A turborepo: the app in apps/web, a UI package and a package of logic beside it. pnpm, Next.js 16. */
-import { BenchApp, json, OPEN_NEXT, range, writeFiles } from './bench-app';
-
-const tsconfig = json({
-  compilerOptions: {
-    target: 'ES2022',
-    lib: ['dom', 'esnext'],
-    strict: true,
-    noEmit: true,
-    module: 'esnext',
-    moduleResolution: 'bundler',
-    jsx: 'react-jsx',
-    esModuleInterop: true,
-    isolatedModules: true,
-    skipLibCheck: true,
-    incremental: true,
-    resolveJsonModule: true,
-    allowJs: true,
-    plugins: [{ name: 'next' }],
-  },
-  include: ['**/*.ts', '**/*.tsx', '.next/types/**/*.ts', '.next/dev/types/**/*.ts'],
-  exclude: ['node_modules'],
-});
+import { BenchApp, json, OPEN_NEXT, range, TSCONFIG, writeFiles } from './bench-app';
 
 const files: Record<string, string> = {
   'package.json': json({ name: 'monorepo', private: true, packageManager: 'pnpm@10.34.9', scripts: { build: 'turbo run build' }, devDependencies: { turbo: '2.11.11' } }),
@@ -45,7 +24,7 @@ export function Button${number}({ children }: { children: ReactNode }) {
     devDependencies: { '@types/node': '22.20.5', '@types/react': '19.3.0', 'typescript': '5.9.3' },
   }),
   'apps/web/next.config.ts': 'export default { transpilePackages: [\'@monorepo/ui\', \'@monorepo/logic\'] };\n',
-  'apps/web/tsconfig.json': tsconfig,
+  'apps/web/tsconfig.json': TSCONFIG,
   'apps/web/app/layout.tsx': 'import type { ReactNode } from \'react\';\n\nexport default function Layout({ children }: { children: ReactNode }) {\n  return <html><body>{children}</body></html>;\n}\n',
   'apps/web/app/page.tsx': 'export default function Page() {\n  return <h1>Home</h1>;\n}\n',
   'apps/web/app/api/sum/route.ts': 'import { sum } from \'@monorepo/logic\';\n\nexport function POST() {\n  return Response.json({ sum: sum([1, 2, 3]) });\n}\n',

@@ -1,5 +1,5 @@
 /** Some forty routes: app router, Tailwind, a UI kit, images, ISR, API routes, middleware. npm, Turbopack. */
-import { BenchApp, json, OPEN_NEXT, picture, range, writeFiles } from './bench-app';
+import { BenchApp, json, OPEN_NEXT, picture, range, TSCONFIG, writeFiles } from './bench-app';
 
 const CATEGORIES = ['shirts', 'shoes', 'hats', 'bags', 'watches', 'belts', 'socks', 'coats'];
 const TSX = { layout: 'app/layout.tsx', page: 'app/page.tsx' };
@@ -100,26 +100,7 @@ const files: Record<string, string | Buffer> = {
     },
   }),
   '.gitignore': 'node_modules\n.next\n.open-next\nnext-env.d.ts\n',
-  'tsconfig.json': json({
-    compilerOptions: {
-      target: 'ES2022',
-      lib: ['dom', 'esnext'],
-      strict: true,
-      noEmit: true,
-      module: 'esnext',
-      moduleResolution: 'bundler',
-      jsx: 'react-jsx',
-      esModuleInterop: true,
-      isolatedModules: true,
-      skipLibCheck: true,
-      incremental: true,
-      resolveJsonModule: true,
-      allowJs: true,
-      plugins: [{ name: 'next' }],
-    },
-    include: ['**/*.ts', '**/*.tsx', '.next/types/**/*.ts', '.next/dev/types/**/*.ts'],
-    exclude: ['node_modules'],
-  }),
+  'tsconfig.json': TSCONFIG,
   'postcss.config.mjs': 'export default { plugins: { \'@tailwindcss/postcss\': {} } };\n',
   'app/globals.css': '@import "tailwindcss";\n',
   [TSX.layout]: layout,
