@@ -1,4 +1,4 @@
-/** `npm run demo`: the example app twice through the pipeline, then its functions and files as a visitor would meet them. */
+/** `npm run demo`: the example app through the pipeline, again as a deployment that needs no build, then as a visitor would meet it. */
 import './isolation';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -6,7 +6,10 @@ import { CACHE_ROOT, STAGING_ROOT } from './contract/keys';
 /** As long as a build event can wait in a dead-letter queue: until then somebody may still want to finalize the build. */
 const STAGING_EXPIRATION = Duration.days(14);
 
-/** Each build writes the archives anew that have changed; what has not been written for so long belongs to a branch that nobody builds any more. */
+/**
+ * A branch that nobody builds any more leaves its archives behind. One that is in use goes too, for S3 counts from the last write and what
+ * has not changed is not written again: then one build in thirty days is a cold one.
+ */
 const CACHE_EXPIRATION = Duration.days(30);
 
 /** Two pipelines may share a bucket; S3 wants one rule for a prefix. */

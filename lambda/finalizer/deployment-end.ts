@@ -6,6 +6,7 @@ import { COMMIT_SHA_PATTERN, ID_PATTERN } from '../../src/contract/build-request
 import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { artifactsPrefix, LAMBDA_ZIP, MANIFEST, staticPrefix } from '../../src/contract/keys';
+import { attempt } from '../shared/attempt';
 import { BuildOutcome, outcomeOf } from '../shared/build-outcome';
 import { deploymentIdOf, inputsOf, referenceTo } from '../shared/builds';
 import { BuildReference } from '../shared/deployment-store';
@@ -129,7 +130,7 @@ export class DeploymentEnd {
 
   private async readReport({ projectId }: DeploymentRecord, { manifest, manifestBytes }: AcceptablePlan): Promise<BuildReport> {
     if (manifestBytes > MAX_MANIFEST_BYTES) return {};
-    return this.attempt('The build is not reported on', {}, async () => {
+    return attempt('The build is not reported on', {}, async () => {
       const [text, accounts] = await Promise.all([this.staging.read(manifest), this.pipeline.cacheAccounts.of(projectId)]);
       return readBuildReport(text, accounts);
     });
@@ -140,21 +141,12 @@ export class DeploymentEnd {
     const { cacheAccounts, promotedArtifacts } = this.pipeline;
     const inputs = inputsOf(this.build);
     await Promise.all([
-      this.attempt('The cache is not kept', undefined, () => this.staging.promote(plan.cache, async () => {})),
-      this.attempt('The cache is not accounted for', undefined, async () => cache && cacheAccounts.settle(record.projectId, cache)),
-      this.attempt('The artifacts will not be used again', undefined, async () => {
+      attempt('The cache is not kept', undefined, () => this.staging.promote(plan.cache, async () => {})),
+      attempt('The cache is not accounted for', undefined, async () => cache && cacheAccounts.settle(record.projectId, cache)),
+      attempt('The artifacts will not be used again', undefined, async () => {
         if (inputs !== undefined) await promotedArtifacts.done(record, { deploymentId: record.deploymentId, inputs, artifacts });
       }),
     ]);
-  }
-
-  private async attempt<T>(otherwise: string, instead: T, act: () => Promise<T>): Promise<T> {
-    try {
-      return await act();
-    } catch (error) {
-      logger.warn(otherwise, { error: error as Error });
-      return instead;
-    }
   }
 
   private async fail(record: DeploymentRecord, failureCode: FailureCode, reason?: string): Promise<DeploymentRecord | undefined> {

@@ -52,8 +52,6 @@ export const MAX_STAGED_OBJECTS = 100_000;
 /** S3 copies at most 5 GB with one CopyObject; Lambda takes 250 MB. */
 export const MAX_OBJECT_BYTES = 1024 ** 3;
 export const MAX_TOTAL_BYTES = 5 * 1024 ** 3;
-/** S3 copies no more at once; node_modules of a very large app, compressed, have a third of it. A larger archive is left behind. */
-export const MAX_CACHE_BYTES = 2 * 1024 ** 3;
 /** S3's limit on the UTF-8 length of a key. */
 const MAX_KEY_BYTES = 1024;
 
@@ -90,9 +88,9 @@ function isCache({ name }: StagedObject): boolean {
 }
 
 /** A cache never fails a build: what is not acceptable is left behind, and the next build begins without it. */
-export function planCache(staged: readonly StagedObject[], { branch, projectId }: PromotionTarget): Promotion[] {
+function planCache(staged: readonly StagedObject[], { branch, projectId }: PromotionTarget): Promotion[] {
   return staged
-    .filter((object) => isCache(object) && object.bytes <= MAX_CACHE_BYTES && (object.storageClass ?? 'STANDARD') === 'STANDARD')
+    .filter((object) => object.bytes <= MAX_OBJECT_BYTES && (object.storageClass ?? 'STANDARD') === 'STANDARD')
     .map(({ name, etag }) => ({
       name, etag, targetKey: cacheKey(projectId, branch, CACHE_NAMES.get(name) as CacheLayer), contentType: 'application/octet-stream',
     }));

@@ -4,8 +4,8 @@ import { Handovers } from './handovers';
 import { Reuse } from './reuse';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { HANDOVER_ENV } from '../../src/contract/environment';
+import { attempt } from '../shared/attempt';
 import { buildInputs } from '../shared/build-inputs';
-import { logger } from '../shared/logger';
 import type { Pipeline } from '../shared/pipeline';
 import type { PromotedBuild } from '../shared/state/promoted-artifacts';
 
@@ -26,7 +26,7 @@ export class BuildPreparation {
   /** Variables of one build, beside what its request says. */
   public async environment(request: BuildRequest): Promise<EnvironmentVariable[]> {
     const [url, inputs] = await Promise.all([
-      this.attempt('The build gets no cache', async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId))),
+      attempt('The build gets no cache', undefined, async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId))),
       this.inputs(request),
     ]);
     return [[HANDOVER_ENV.url, url] as const, [HANDOVER_ENV.inputs, inputs] as const]
@@ -35,18 +35,9 @@ export class BuildPreparation {
   }
 
   private async inputs(request: BuildRequest): Promise<string | undefined> {
-    return this.attempt('The artifacts of this build will not be used again', async () => {
+    return attempt('The artifacts of this build will not be used again', undefined, async () => {
       const { projects = [] } = await this.codeBuild.send(new BatchGetProjectsCommand({ names: [this.pipeline.buildProject] }));
       return projects[0] && buildInputs(projects[0], request);
     });
-  }
-
-  private async attempt<T>(otherwise: string, act: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await act();
-    } catch (error) {
-      logger.warn(otherwise, { error: error as Error });
-      return undefined;
-    }
   }
 }

@@ -54,7 +54,7 @@ export const HANDOVER_ENV = {
 } as const;
 
 /** What the steps of the buildspec set for each other. */
-const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VERSION'];
+const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VERSION', 'JOB'];
 
 /** Names that the platform's own build environment must not set: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
 export const RESERVED_BUILD_ENVIRONMENT: readonly RegExp[] = [

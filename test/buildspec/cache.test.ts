@@ -153,7 +153,8 @@ describe('what a build leaves running', () => {
     const pid = (await build.machine.fact('background/restore')).trim();
     expect(await alive(pid)).toBe(true);
     expect((await build.bash('fail BUILD_FAILED "for a test"')).failure).toBe('BUILD_FAILED');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // It has been told to end, and does in its own time.
+    for (let tries = 0; await alive(pid) && tries < 100; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await alive(pid)).toBe(false);
   });
 

@@ -11,7 +11,7 @@ import { startSimulation, type Simulation } from '../simulation';
 
 const BATCH = 50;
 
-/** In an ordinary run of the tests, together with the single faults. A few more than 2,000. */
+/** In an ordinary run of the tests, beside the single faults, of which there are some 1,800. */
 const SCENARIOS = 800;
 
 /** A scenario takes a fifth of a second; ten times that is for machines that are busy with something else. */

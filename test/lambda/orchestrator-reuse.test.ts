@@ -1,9 +1,9 @@
 import { BatchGetProjectsCommand } from '@aws-sdk/client-codebuild';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { orchestrator } from './orchestrator-support';
+import { orchestrator, waitForClaim } from './orchestrator-support';
 import { buildInputs } from '../../lambda/shared/build-inputs';
 import type { BuildRequest } from '../../src/contract/build-request';
-import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
+import { artifactsKey, branchKey, STATE_KINDS } from '../../src/contract/state-table';
 import { PROJECT } from '../support/codebuild';
 
 const pipeline = orchestrator();
@@ -81,7 +81,41 @@ test('a build that was started before, unknown to the record, is not forgotten o
   codeBuild.failNext('after', new Error('lost'));
   await receive();
   await promoted({});
-  jest.setSystemTime(Date.now() + 61_000);
+  waitForClaim();
   await receive();
   expect(await pipeline.record()).toMatchObject({ status: 'building', buildId: codeBuild.builds[0].id });
+});
+
+describe('while this is being found out', () => {
+  /** The listing of the artifacts is the last thing before the end is written. */
+  const meanwhile = (act: () => Promise<unknown>) => s3.on(ListObjectsV2Command, { Prefix: String(artifacts.staticPrefix) }).callsFake(async () => {
+    await act();
+    return { Contents: [{ Key: 'c', Size: 30 }] };
+  });
+
+  test('a newer deployment of the branch is queued: record and event name it', async () => {
+    const { branch, projectId } = pipeline.request;
+    meanwhile(() => pipeline.tables.putState(STATE_KINDS.branch, branchKey({ projectId, branch }), { deploymentId: 'newer', createdAt: '2999-01-01T00:00:00.000Z' }));
+    await receive();
+    expect(await pipeline.record()).toMatchObject({ status: 'success', reusedFrom: 'earlier', supersededBy: 'newer' });
+    expect(pipeline.announced.at(-1)).toMatchObject({ status: 'success', supersededBy: 'newer' });
+  });
+
+  test('the claim passes on to another invocation: this one changes nothing, and the message comes back', async () => {
+    meanwhile(async () => pipeline.tables.putRecord({ ...await pipeline.record(), claimExpiresAt: Math.floor(Date.now() / 1000) + 3600 }));
+    expect(await receive()).toEqual(['message-1']);
+    expect(await pipeline.record()).toMatchObject({ status: 'queued' });
+  });
+});
+
+test('a place that an earlier attempt at a build had taken is given back', async () => {
+  await promoted({ inputs: 'different' });
+  codeBuild.failNext('before', new Error('lost'));
+  await receive();
+  expect(await pipeline.places()).toEqual([pipeline.request.deploymentId]);
+  await promoted({});
+  waitForClaim();
+  await receive();
+  expect(await pipeline.status()).toBe('success');
+  expect(await pipeline.places()).toEqual([]);
 });

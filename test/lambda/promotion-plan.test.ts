@@ -61,6 +61,15 @@ test('an archived object, which nobody could copy, is not accepted', () => {
   expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: 1, storageClass: 'STANDARD' }], TARGET)).toMatchObject({ acceptable: true });
 });
 
+test.each<[string, Partial<StagedObject>]>([
+  ['too large', { bytes: MAX_OBJECT_BYTES + 1 }],
+  ['archived, so that nobody could copy it', { storageClass: 'GLACIER' }],
+])('an archive of the cache that is %s is left behind, and the build is a success all the same', (_, change) => {
+  const archives = [{ name: 'cache/dependencies', bytes: 1, ...change }, { name: 'cache/next', bytes: MAX_OBJECT_BYTES }];
+  const result = planPromotion([...COMPLETE, ...archives], TARGET);
+  expect(result.acceptable && result.cache.map(({ name }) => name)).toEqual(['cache/next']);
+});
+
 test('floods are not accepted', () => {
   expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: MAX_OBJECT_BYTES + 1 }], TARGET)).toMatchObject({ acceptable: false });
   const many = Array.from({ length: MAX_STAGED_OBJECTS }, (_, index) => ({ name: `static/${index}`, bytes: 1 }));

@@ -91,6 +91,10 @@ test('the report has its documented shape, and tells of a success', () => {
       { status: 'success', at: expect.stringMatching(TIME) },
     ],
     timings: expect.objectContaining({ total: expect.any(Number) }),
+    build: {
+      timings: expect.objectContaining({ install: expect.any(Number), build: expect.any(Number), openNext: expect.any(Number) }),
+      cache: expect.objectContaining({ dependencies: expect.objectContaining({ result: 'miss', reason: 'not there' }), next: expect.objectContaining({ result: 'miss' }) }),
+    },
     artifacts: expect.any(Array),
     logFile: path.join(directory, 'state', 'logs', `${report.deploymentId}.log`),
   });
