@@ -6,7 +6,7 @@ type PlainCall =
   // The pipeline's own table.
   | 'see' | 'stillOpen' | 'noteStarted' | 'noteResent' | 'close' | 'register' | 'newerThan' | 'hasPlace' | 'reserve' | 'release' | 'exhaustedKnown' | 'tellExhausted'
   // CodeBuild, the bucket.
-  | 'startBuild' | 'stopBuild' | 'findBuild' | 'buildOf' | 'list' | 'promote' | 'removeStaged'
+  | 'findReusable' | 'startBuild' | 'stopBuild' | 'findBuild' | 'buildOf' | 'list' | 'promote' | 'removeStaged'
   // Messages and invocations, and what the time is.
   | 'putBack' | 'sendAgain' | 'callNext' | 'tellFinalizer' | 'isLost' | 'waitedTooLong';
 
@@ -16,7 +16,7 @@ type PlainCall =
  */
 export type Call =
   | { readonly call: PlainCall }
-  | { readonly call: 'releaseClaim' | 'markSuccess'; readonly flag: boolean }
+  | { readonly call: 'releaseClaim' | 'markReused' | 'markSuccess'; readonly flag: boolean }
   | { readonly call: 'markFailed'; readonly failure: 'build' | 'artifacts' }
   /** By whom the record is claimed: the caller, or whoever the caller has found there, or nobody. */
   | { readonly call: 'failUnstarted'; readonly claimedBy: 'me' | string | undefined }
@@ -41,7 +41,7 @@ export type Flaw =
   | 'fails a start of unknown outcome' | 'does not look for a build after a crash' | 'gives the claim back although there may be a build'
   | 'finalizer does not claim' | 'success before promotion' | 'promotes builds that failed'
   | 'no reconciler' | 'entry closed first' | 'takes a place for a build that may have ended'
-  | 'does not see that a request is claimed again'
+  | 'does not see that a request is claimed again' | 'uses another build without looking for its own'
   // In the conditions of the writes.
   | 'supersedes what may have a build' | 'late start overwrites the end' | 'claim does not look at the claim of others' | 'anything reopens';
 
@@ -59,6 +59,7 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
   endSuperseded,
   passTurn,
   start,
+  reuse,
   started,
   wait,
   fail,
@@ -100,6 +101,7 @@ function* begin(about: Name, kind: string, rules: Rules): Steps {
   const { newer, displaced } = yield { call: 'register', about };
   if (displaced) yield* supersede('A', rules);
   const superseded = newer || kind.includes('superseded');
+  if (rules.flaw === 'uses another build without looking for its own' && (yield { call: 'findReusable', about })) return then('reuse', kind);
   if (kind.includes('attempted before') && rules.flaw !== 'does not look for a build after a crash') return then('beginAgain', newer ? `${kind}, newer` : kind);
   return superseded ? then('endSuperseded', kind) : then('start', kind);
 }
@@ -127,6 +129,7 @@ function* passTurn(about: Name, kind: string): Steps {
 }
 
 function* start(about: Name, kind: string, rules: Rules): Steps {
+  if (yield { call: 'findReusable', about }) return then('reuse', kind);
   if (!kind.startsWith('hint') && (yield { call: 'exhaustedKnown', about })) return then('wait', kind);
   if (!(yield { call: 'reserve', about })) return then('wait', `${kind}, pass turn`);
   const answer = yield { call: 'startBuild', about };
@@ -142,6 +145,14 @@ function* start(about: Name, kind: string, rules: Rules): Steps {
   if (kind.endsWith('last')) return then('fail');
   yield { call: 'releaseClaim', about, flag: false };
   return 'keep';
+}
+
+/** The commit was built before. */
+function* reuse(about: Name, kind: string): Steps {
+  if (!(yield { call: 'markReused', about, flag: yield { call: 'newerThan', about } })) return 'keep';
+  yield { call: 'release', about };
+  yield { call: 'close', about };
+  return then('passTurn', kind);
 }
 
 function* started(about: Name, kind: string, rules: Rules): Steps {

@@ -33,6 +33,7 @@ describe('every order of steps is a good one', () => {
     ['one invocation at a time and two faults', { faults: 2, atOnce: ONE_AT_A_TIME }],
     ['three invocations at a time, superseded builds are stopped', { faults: 0, stopSuperseded: true, atOnce: { orchestrator: 2, finalizer: 2, reconciler: 1, total: 3 } }],
     ['dead letters come back, at any time', { faults: 2, redrives: 1, maxReceives: 1, atOnce: ONE_AT_A_TIME }],
+    ['the commits may have been built before', { mayReuse: true, buildsOnlySucceed: true, noEventsOfBeginnings: true }],
     ['CodeBuild takes one build at a time', { faults: 0, accountLimit: 1, buildsOnlySucceed: true, noEventsOfBeginnings: true }],
     ['the project may have one build at a time', { faults: 0, projectLimit: 1, buildsOnlySucceed: true, noEventsOfBeginnings: true }],
     ['limits, one invocation at a time, and one fault', { accountLimit: 1, projectLimit: 1, buildsOnlySucceed: true, atOnce: ONE_AT_A_TIME }],
@@ -56,6 +57,7 @@ describe('what would be wrong is found', () => {
     ['no reconciler', 'never comes to an end', { faults: 1, atOnce: ONE_AT_A_TIME }],
     ['entry closed first', 'never comes to an end', { faults: 2, atOnce: ONE_AT_A_TIME }],
     ['takes a place for a build that may have ended', 'never comes to an end', { buildsOnlySucceed: true }],
+    ['uses another build without looking for its own', 'is a success with the build of another, but it has its own', { mayReuse: true }],
     ['does not see that a request is claimed again', 'is failed as not started, but it has a build', { faults: 2, maxReceives: 1, buildsOnlySucceed: true }],
   ])('%s', (flaw, problem, rules) => {
     expect(search({ flaw, ...rules })).toContain(problem);

@@ -17,6 +17,7 @@ function wrongState(name: Name, { record, build, promoted }: DeploymentState, st
     case 'queued': return hasBuild && build === 'none' ? `${name} has a build that does not exist` : undefined;
     case 'building': return build === 'none' ? `${name} is building without a build` : undefined;
     case 'success':
+      if (!hasBuild) return build === 'none' ? undefined : `${name} is a success with the build of another, but it has its own`;
       if (build !== 'succeeded') return `${name} is a success, its build has ${build}`;
       return promoted ? undefined : `${name} is a success before its artifacts are in place`;
     case 'failed':

@@ -9,6 +9,8 @@ export interface Rules extends HandlerRules {
   /** Left out: each of it makes many more states, and few of them tell anything new beside a limit. */
   readonly buildsOnlySucceed?: boolean;
   readonly noEventsOfBeginnings?: boolean;
+  /** The commits may have been built before. */
+  readonly mayReuse?: boolean;
   /** Faults that may happen at all. */
   readonly faults: number;
   readonly redrives: number;
@@ -63,6 +65,7 @@ export function perform(state: State, { name }: Invocation, step: Step, rules: R
       return written(writes.supersedeUnstarted(known, step.claimed ? name : undefined));
     }
     case 'claimEnd': return written(writes.claimEnd(record, name), marked('claimed'));
+    case 'markReused': return written(writes.markReused(record, name, step.flag));
     case 'markSuccess': return written(writes.markSuccess(record, step.flag));
     case 'markFailed': return written(writes.markFailed(record, step.failure));
     case 'markSuperseded': return written(writes.markSuperseded(record));
@@ -88,6 +91,7 @@ export function perform(state: State, { name }: Invocation, step: Step, rules: R
     case 'tellExhausted': return [{ state: { ...state, exhausted: true } }];
 
     // CodeBuild.
+    case 'findReusable': return [...answers(false), ...rules.mayReuse ? [{ state, answer: true, note: 'built before' }] : []];
     case 'startBuild': return startBuild(state, about, rules);
     case 'stopBuild': return deployment.build === 'running' ? changed({ build: 'stopped', due: due(deployment.due, 'end') }) : answers(undefined);
     case 'findBuild': return answers(deployment.build !== 'none');
@@ -128,6 +132,7 @@ export function settledAnswer(state: State, { call, about }: Step, rules: Rules)
   const isFinal = endsAreEnds && (record.status === 'success' || record.status === 'superseded' || (record.status === 'failed' && record.hasBuild));
   switch (call) {
     case 'exhaustedKnown': return rules.accountLimit === undefined ? { value: false } : undefined;
+    case 'findReusable': return rules.mayReuse ? undefined : { value: false };
     case 'callNext': return rules.accountLimit === undefined && rules.projectLimit === undefined ? {} : undefined;
     case 'newerThan': return about === 'B' ? { value: false } : state.head === 'B' ? { value: true } : undefined;
     case 'findBuild': return build !== 'none' ? { value: true } : undefined;
@@ -135,7 +140,7 @@ export function settledAnswer(state: State, { call, about }: Step, rules: Rules)
     case 'stopBuild': return build !== 'none' && build !== 'running' ? {} : undefined;
     case 'get': return isFinal ? { value: view(record) } : undefined;
     case 'claim': case 'releaseClaim': case 'markBuilding': case 'failUnstarted': case 'failUnseen': case 'reopen': case 'noteNewer':
-    case 'supersedeUnstarted': case 'claimEnd': case 'markSuccess': case 'markFailed': case 'markSuperseded':
+    case 'supersedeUnstarted': case 'claimEnd': case 'markReused': case 'markSuccess': case 'markFailed': case 'markSuperseded':
       return isFinal ? {} : undefined;
     default: return undefined;
   }

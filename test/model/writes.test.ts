@@ -52,7 +52,7 @@ function records(): RecordState[] {
   const queued = vary(claimed, [{}, { attempted: true }, ...beingEnded.map((change) => ({ attempted: true, ...change }))]);
   const building = vary(vary(claimed, [{ status: 'building' }]), [{ hasBuild: true }, ...beingEnded]);
   const ended = vary([none], [
-    { status: 'success', hasBuild: true }, { status: 'superseded', hasBuild: true }, { status: 'superseded' }, { status: 'failed', failure: 'no-build' },
+    { status: 'success', hasBuild: true }, { status: 'success' }, { status: 'superseded', hasBuild: true }, { status: 'superseded' }, { status: 'failed', failure: 'no-build' },
     { status: 'failed', failure: 'build', hasBuild: true }, { status: 'failed', failure: 'artifacts', hasBuild: true },
   ]);
   return [{ ...none, seen: false }, ...vary(queued, [{}, { marked: true, waiting: true }]), ...vary([...building, ...ended], [{}, { marked: true }])];
@@ -118,6 +118,12 @@ const WRITES: [string, (record: RecordState) => RecordState | undefined, Real, (
   ['supersedeUnstarted with one\'s own claim', (record) => writes.supersedeUnstarted(record, 'me'),
     (id, claimExpiresAt) => store.supersedeUnstarted(id, 'newer', { claimExpiresAt, completedAt: COMPLETED }), 'me'],
   ['claimEnd', (record) => writes.claimEnd(record, 'me'), (id) => store.claimEnd(id, BUILD, claimEnd)],
+  ...([false, true] as const).map((marked): (typeof WRITES)[number] => [
+    `markReused${marked ? ', superseded' : ''}`,
+    (record) => writes.markReused(record, 'me', marked),
+    (id, claimExpiresAt) => store.markReused(id, { ...end, reusedFrom: 'earlier', supersededBy: marked ? 'newer' : undefined, claimExpiresAt: claimExpiresAt! }),
+    'me',
+  ]),
   ['markSuccess', (record) => writes.markSuccess(record, false), (id) => store.markSuccess(id, BUILD, end)],
   ['markSuccess, superseded', (record) => writes.markSuccess(record, true), (id) => store.markSuccess(id, BUILD, { ...end, supersededBy: 'newer' })],
   ['markFailed', (record) => writes.markFailed(record, 'build'), (id) => store.markFailed(id, BUILD, failure('build'), COMPLETED)],

@@ -41,6 +41,9 @@ export const writes = {
   claimEnd: (record: RecordState, by: string): Written => (isOpen(record) && (isUnclaimed(record) || record.claimedBy === by)
     ? { ...record, hasBuild: true, claim: { by, expired: false }, claimedBy: by } : undefined),
 
+  markReused: (record: RecordState, by: string, marked: boolean): Written => (record.status === 'queued' && isClaimOf(record, by)
+    ? { ...record, ...NOT_WORKING, seen: true, status: 'success', marked: marked || record.marked } : undefined),
+
   markSuccess: (record: RecordState, marked: boolean): Written =>
     (isOpen(record) ? { ...record, ...NOT_WORKING, seen: true, status: 'success', hasBuild: true, marked: marked || record.marked } : undefined),
 
