@@ -65,14 +65,16 @@ export const APP = { 'package.json': '{"name":"app","dependencies":{"next":"16.4
 
 /** One build of one commit by the steps as they are, but for the app's build and OpenNext's, and with package managers that install one file. */
 export class CachedBuild {
-  static async start(store: CacheStore | undefined, files: Record<string, string> = APP): Promise<CachedBuild> {
+  /** `installed`: what the install leaves behind, in node_modules and in its cache. */
+  static async start(store: Pick<CacheStore, 'handoverUrl'> | undefined, files: Record<string, string> = APP, installed = 'installed'): Promise<CachedBuild> {
     const machine = await BuildMachine.start(store ? { HANDOVER_URL: store.handoverUrl } : {});
     const build = new CachedBuild(machine);
-    const install = 'mkdir -p node_modules/next; echo \'{"version":"16.4.6"}\' > node_modules/next/package.json; echo "installed" > node_modules/installed';
-    await machine.command('npm', `case "$*" in
+    const install = 'mkdir -p node_modules/next; echo \'{"version":"16.4.6"}\' > node_modules/next/package.json; echo "$INSTALLED" > node_modules/installed';
+    await machine.command('npm', `INSTALLED='${installed}'
+    case "$*" in
       --version) echo 11.0.0 ;;
       'install --prefix'*) mkdir -p "$3/node_modules/\${*: -1}" && echo "FETCHED \${*: -1}" ;;
-      ci*) echo "RAN npm $*, downloaded: $(ls "$npm_config_cache" | grep -v base | tr '\\n' ' ')"; ${install}; echo package > "$npm_config_cache/download" ;;
+      ci*) echo "RAN npm $*, downloaded: $(ls "$npm_config_cache" | grep -v base | tr '\\n' ' ')"; ${install}; echo "$INSTALLED" > "$npm_config_cache/download" ;;
       *) echo "RAN npm $* in \${PWD#"$CODEBUILD_SRC_DIR/"}" ;;
     esac`);
     await machine.command('aws', 'case "$*" in *"/archives/ "*) rm -rf "$STATE"/archives/*.*; mkdir -p "$STATE/../../staged"; cp -R "$4"* "$STATE/../../staged" ;; esac; echo "AWS $*" >> "$STATE/../../calls"');
