@@ -21,13 +21,19 @@ export interface EventSourceMappingOptions {
 }
 
 export class EventSourceMapping {
-  /** Invocations that run or are about to. */
-  running = 0;
+  /** Invocations that run or are about to: they count for the concurrency. */
+  private running = 0;
+  /** Second deliveries that are still to come. */
+  private late = 0;
   private deliveries = 0;
   private readonly deleted = new Set<string>();
   private poll?: Appointment;
 
   constructor(private readonly options: EventSourceMappingOptions) {}
+
+  get isIdle(): boolean {
+    return this.running === 0 && this.late === 0;
+  }
 
   /** To be called whenever a message may have come or become visible. */
   look(): void {
@@ -47,14 +53,18 @@ export class EventSourceMapping {
   }
 
   private deliver(message: ReceivedMessage): void {
-    const { faultOf, note, random } = this.options;
+    const { faultOf, note, random, timeline } = this.options;
     const fault = faultOf(this.deliveries);
     this.deliveries += 1;
     if (fault) note(() => `! ${fault}: message ${message.id}`);
     const soon = random.between(1, 50);
     this.invoke(message, fault === 'delay' ? random.between(soon, 60_000) : soon, fault !== 'undeleted');
     if (fault === 'duplicate') {
-      this.invoke(message, random.chance(0.5) ? random.between(1, 2000) : random.between(2000, LONGEST_DELAY_MS), true);
+      this.late += 1;
+      timeline.after(random.chance(0.5) ? random.between(1, 2000) : random.between(2000, LONGEST_DELAY_MS), () => {
+        this.late -= 1;
+        this.invoke(message, 0, true);
+      });
     }
   }
 

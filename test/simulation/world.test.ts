@@ -71,6 +71,16 @@ test('a lost answer costs the SDK\'s timeout in virtual time and none in real ti
   expect(world.codeBuild.builds).toHaveLength(1);
 });
 
+test('a second delivery that is still to come keeps no other message waiting', async () => {
+  world = simulation.world({
+    seed: 1, concurrentBuilds: 10, orchestratorConcurrency: 1, plan: () => ({ seconds: 60, status: 'SUCCEEDED' }), faults: { onMessage: () => 'duplicate' },
+  });
+  for (let index = 0; index < 8; index += 1) world.send({ ...REQUEST, deploymentId: `deployment-${index}`, branch: `branch-${index}` });
+  expect(await world.run({ hours: 24 })).toBe(true);
+  expect(world.codeBuild.builds).toHaveLength(8);
+  for (const { submittedAt } of world.codeBuild.builds) expect(elapsedSeconds(submittedAt)).toBeLessThan(120);
+});
+
 test('a crash before a call: no effect, and the message comes back after its visibility timeout', async () => {
   await run({ faults: nth(1, 'orchestrator', 'StartBuild', 'crash before'), reconcileEverySeconds: 0, visibilityTimeoutSeconds: 600 }, 1);
   expect(world.codeBuild.builds).toHaveLength(1);

@@ -369,7 +369,7 @@ export class World {
 
   private mayBeQuiet(): boolean {
     const reconciled = this.options.reconcileEverySeconds === 0 || this.isQuiet;
-    return reconciled && this.running === 0 && this.orchestrations.running === 0 && this.expected === 0 && this.queue.nextVisibleAt === Infinity
+    return reconciled && this.running === 0 && this.orchestrations.isIdle && this.expected === 0 && this.queue.nextVisibleAt === Infinity
       && this.codeBuild.builds.every(({ status }) => status !== 'IN_PROGRESS');
   }
 
