@@ -74,7 +74,7 @@ beforeAll(async () => {
   bucketDirectory = path.join(state, 's3', bucket);
   const tables = await readdir(path.join(state, 'dynamodb'));
   items = (await Promise.all(tables.map(async (table) => JSON.parse(await readFile(path.join(state, 'dynamodb', table), 'utf8')) as typeof items))).flat();
-  record = items.find(({ artifacts }) => artifacts) as DeploymentRecord;
+  record = items.find(({ deploymentId, status }) => status && deploymentId === report.deploymentId) as DeploymentRecord;
 }, TIMEOUT_MS);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
