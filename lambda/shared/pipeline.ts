@@ -28,7 +28,8 @@ export function pipelineOfEnvironment() {
   const openDeployments = new OpenDeployments(state);
   const projects = new Projects(state, limit ? Number(limit) : undefined);
   const builds = new Builds(codeBuild, buildProject);
-  const events = new StatusEvents(eventBridgeClient(), store, requiredEnv(HANDLER_ENV.buildProjectArn));
+  const branches = new Branches(state);
+  const events = new StatusEvents(eventBridgeClient(), store, branches, requiredEnv(HANDLER_ENV.buildProjectArn));
   return {
     sqs,
     queueUrl,
@@ -39,7 +40,7 @@ export function pipelineOfEnvironment() {
     projects,
     builds,
     events,
-    branches: new Branches(state),
+    branches,
     cacheAccounts: new CacheAccounts(state),
     capacity: new Capacity(state),
     promotedArtifacts: new PromotedArtifacts(state),

@@ -1,18 +1,25 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { DeploymentStore } from './deployment-store';
 import { logger } from './logger';
+import { Branches } from './state/branches';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { DeploymentStatusChangedDetail, EVENT_SOURCE, PUBLIC_RECORD_FIELDS, STATUS_CHANGED } from '../../src/contract/events';
 
 /** Tells the account's default bus what a deployment's record says, once for each version of it, and again when that is in doubt. */
 export class StatusEvents {
-  constructor(private readonly client: EventBridgeClient, private readonly store: DeploymentStore, private readonly buildProjectArn: string) {}
+  constructor(
+    private readonly client: EventBridgeClient,
+    private readonly store: DeploymentStore,
+    private readonly branches: Branches,
+    private readonly buildProjectArn: string,
+  ) {}
 
   /** Throws when EventBridge did not take the event. */
   public async announce(record: DeploymentRecord): Promise<void> {
     // A record without a version was not written by this pipeline: its producer knows what it wrote.
     if (record.version === undefined || record.version <= (record.announcedVersion ?? 0)) return;
-    const detail = Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, record[name]])) as unknown as DeploymentStatusChangedDetail;
+    const told = { ...record, supersededBy: await this.supersededBy(record) };
+    const detail = Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, told[name]])) as unknown as DeploymentStatusChangedDetail;
     const { Entries, FailedEntryCount } = await this.client.send(new PutEventsCommand({
       Entries: [{ Source: EVENT_SOURCE, DetailType: STATUS_CHANGED, Resources: [this.buildProjectArn], Detail: JSON.stringify(detail) }],
     }));
@@ -31,5 +38,10 @@ export class StatusEvents {
       logger.error('Status event was not sent; the record is right, and the reconciler will send it', error as Error);
       return false;
     }
+  }
+
+  /** The success may be old news: EventBridge did not take it at the time, and a newer deployment has gone live since. */
+  private async supersededBy(record: DeploymentRecord): Promise<string | undefined> {
+    return record.status === 'success' ? record.supersededBy ?? await this.branches.newerThan(record) : record.supersededBy;
   }
 }

@@ -80,3 +80,9 @@ test('the record of an ended deployment is removed, its message comes again and 
     messageFaults: ['undeleted', 'delay'],
   });
 });
+
+test('the event of a success cannot be sent until a newer deployment has gone live: it says so, and nobody goes back', async () => {
+  // The first invocation of the finalizer deals with the beginning of the build, these with its end.
+  const unsent = [1, 2, 3].map((invocation) => ({ handler: 'finalizer', invocation, operation: 'PutEvents', from: 0, times: 6, fault: 'reset before' }) as const);
+  await check(simulation, { ...SCENARIO, deployments: [DEPLOYMENT, { ...DEPLOYMENT, at: 250_000, buildSeconds: 5 }], callFaults: unsent });
+});
