@@ -19,11 +19,16 @@ ls next.config.* > /dev/null 2>&1 || echo 'export default {};' > next.config.mjs
 # OpenNext installs sharp for the image function: older releases one that downloads from GitHub instead of the npm registry, and all of them
 # for this machine's processor. app-build.sh takes back what is not for the app.
 export NODE_ENV=production SHARP_VERSION=0.35.5
-export npm_config_cache="$STATE/tools/npm-cache" npm_config_prefer_offline=true npm_config_audit=false
+export npm_config_audit=false
 case "${FUNCTION_ARCHITECTURE:-}" in
   x86_64) export npm_config_cpu=x64 ;;
   arm64) export npm_config_cpu=arm64 ;;
 esac
+# It is the same sharp each time.
+mkdir -p "$STATE/bin"
+printf '#!/usr/bin/env bash\nexec bash "%s/npm-once.sh" "$@"\n' "$STEPS" > "$STATE/bin/npm"
+chmod +x "$STATE/bin/npm"
+export PATH="$STATE/bin:$PATH"
 if ! run node "$(<"$STATE/open-next")/dist/index.js" build --config-path "$(<"$STATE/config-path")" < /dev/null; then
   if logged 'not supported by the Next.js team'; then fail UNSUPPORTED_NEXTJS_VERSION "OpenNext $version refuses this Next.js. Upgrade \"next\"."; fi
   if [ -e "$STATE/built" ]; then fail PACKAGE_FAILED 'The app is built, but OpenNext cannot package it. See above.'; fi

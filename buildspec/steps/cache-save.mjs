@@ -14,8 +14,6 @@ const MAX_AGE_DAYS = 14;
 // A store only ever grows. It begins anew when it is three times what one install needs, and more than a little.
 const GROWTH = 3;
 const LITTLE = 300e6;
-// Downloads of our own, for one OpenNext a tenth of it.
-const MAX_DOWNLOADS = 200e6;
 // Seconds. The build waits for the archive of its dependencies, which is usually done in three; all others are made beside it.
 const BOUND = 40;
 const BOUND_BESIDE = 600;
@@ -66,9 +64,8 @@ const CONTENT = {
   },
   tools() {
     const used = [...new Set(load('tools-used').split('\n').filter((name) => name && existsSync(join(STATE, 'tools', name, '.complete'))))];
-    const { bytes } = sum(join(STATE, 'tools/npm-cache/_cacache/content-v2'));
-    const paths = [...used, ...(bytes && bytes < MAX_DOWNLOADS ? ['npm-cache/_cacache'] : [])].map((name) => `./tools/${name}`);
-    const now = JSON.stringify([used.sort(), bytes]);
+    const paths = used.map((name) => `./tools/${name}`);
+    const now = JSON.stringify(used.sort());
     if (paths.length === 0 || load('tools/content') === now) return { directory: STATE, paths: [] };
     writeFileSync(join(STATE, 'tools/content'), now);
     return { directory: STATE, paths: [...paths, './tools/content'] };

@@ -1,5 +1,5 @@
 // What the parts of the build cache share. A layer's archive is a tar, compressed: `.key` (what it fits), what it holds, `.end`.
-import { appendFileSync, lstatSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from './common.mjs';
 
@@ -7,8 +7,6 @@ export const CACHE = join(process.env.STATE, 'cache');
 /** Of the dependencies', a sha256 in hex. */
 export const KEY_LENGTH = 64;
 export const ARCHIVES = join(process.env.STATE, 'archives');
-
-if (process.env.JOB) process.on('exit', () => rmSync(process.env.JOB, { force: true }));
 
 /** What the trusted side handed over; nothing before it is fetched, or if it cannot be. */
 export const handover = (layer) => JSON.parse(load('handover') || '{}').cache?.[layer] ?? {};

@@ -1,5 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+// Of a background job: the file that says that it runs.
+if (process.env.JOB) process.on('exit', () => rmSync(process.env.JOB, { force: true }));
 
 export const read = (...path) => existsSync(join(...path)) ? readFileSync(join(...path), 'utf8') : '';
 export const load = (name) => read(process.env.STATE, name);

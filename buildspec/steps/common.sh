@@ -88,19 +88,21 @@ result() { if [ -f "$STATE/cache/$1.placed" ]; then cat "$STATE/cache/$1.placed"
 # note LAYER FACT VALUE: for its account.
 note() { echo "$*" >> "$STATE/cache/facts"; }
 
-# get PACKAGE@VERSION: an npm package of ours, out of the reach of the app's dependencies and its .npmrc.
+# get PACKAGE@VERSION: an npm package of ours, from the cache, or from get_beside, or now.
 get() {
-  local home="$STATE/tools/$1" began
+  local complete="$STATE/tools/$1/.complete" began
   cache_wait tools
   echo "$1" >> "$STATE/tools-used"
-  if [ -f "$home/.complete" ]; then return; fi
+  if [ -f "$complete" ]; then return; fi
   began=$(now)
-  rm -rf "$home"
-  run npm install --prefix "$home" --legacy-peer-deps --no-audit --no-fund --loglevel=error "$1" >&2 || return
-  # Half of the files are for people and editors, and each costs time whenever it is restored.
-  find "$home" -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' -o -name '*.md' \) -delete
-  : > "$home/.complete"
+  await "${1##*/}" 1200 "$complete"
+  stop "${1##*/}"
+  if [ ! -f "$complete" ]; then run node "$STEPS/tool.mjs" "$1" >&2 || return; fi
   note tools workSeconds "$(seconds "$(since "$began")")"
+}
+get_beside() {
+  cache_wait tools
+  if [ ! -f "$STATE/tools/$1/.complete" ]; then background "${1##*/}" tool "$1"; fi
 }
 tool_path() { echo "$STATE/tools/$1/node_modules"; }
 

@@ -12,6 +12,8 @@ if [ -n "$tool" ] && ! get "$tool"; then
   if logged 'E404|ETARGET'; then fail UNSUPPORTED_PACKAGE_MANAGER "$tool does not exist. Correct \"packageManager\" in package.json."; fi
   fail INSTALL_FAILED "$tool cannot be fetched. Try again."
 fi
+open_next=$(node "$STEPS/open-next-guess.mjs")
+if [ -n "$open_next" ]; then get_beside "$open_next"; fi
 cd "$(<"$STATE/root")" || exit
 rm -f .pnp.*
 use_package_manager

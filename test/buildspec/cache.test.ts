@@ -211,3 +211,51 @@ test('the manifest has the time of each phase, every second once', async () => {
   expect(JSON.stringify(timings)).not.toMatch(/\.\d\d/);
   expect((await build.cache()).next!.workSeconds).toBe(1.5);
 });
+
+describe('OpenNext is fetched beside the install', () => {
+  /** Fetching goes on until `slow` is there. */
+  async function begin(files: Record<string, string> = APP): Promise<CachedBuild> {
+    const build = await start(files);
+    await build.machine.command('npm', `case "$*" in
+      --version) echo 11.0.0 ;;
+      'install --prefix'*) until [ -e "$STATE/go" ]; do sleep 0.1; done; echo "FETCHED \${*: -1}" >> "$STATE/fetched" ;;
+      ci*) mkdir -p node_modules/next; echo '{"version":"16.4.6"}' > node_modules/next/package.json ;;
+    esac`);
+    return build;
+  }
+  const fetched = async (build: CachedBuild) => (await build.machine.fact('fetched')).trim();
+
+  test('as far as package.json tells which one', async () => {
+    const build = await begin();
+    expect((await build.install()).status).toBe(0);
+    await build.machine.state({ go: '' });
+    expect((await build.build()).status).toBe(0);
+    expect(await fetched(build)).toBe('FETCHED @opennextjs/aws@4.1.12');
+  });
+
+  test('if it was another one, the right one is fetched all the same', async () => {
+    const build = await begin({ ...APP, 'package.json': '{"dependencies":{"next":"14.2.35"}}' });
+    expect((await build.install()).status).toBe(0);
+    await build.machine.state({ go: '' });
+    expect((await build.build()).status).toBe(0);
+    expect((await fetched(build)).split('\n').sort()).toEqual(['FETCHED @opennextjs/aws@3.9.10', 'FETCHED @opennextjs/aws@4.1.12']);
+  });
+
+  test('but not for an app that has its own', async () => {
+    const build = await begin({ ...APP, 'package.json': '{"dependencies":{"next":"16"},"devDependencies":{"@opennextjs/aws":"4.1.0"}}' });
+    await build.machine.state({ go: '' });
+    expect((await build.install()).status).toBe(0);
+    expect(existsSync(build.machine.path('src/state/fetched'))).toBe(false);
+  });
+
+  test('one that cannot be fetched beside it is tried once more', async () => {
+    const build = await start();
+    await build.machine.command('npm', `case "$*" in
+      --version) echo 11.0.0 ;;
+      'install --prefix'*) if [ ! -e "$STATE/tried" ]; then touch "$STATE/tried"; exit 1; fi ;;
+      ci*) mkdir -p node_modules/next; echo '{"version":"16.4.6"}' > node_modules/next/package.json ;;
+    esac`);
+    expect((await build.install()).status).toBe(0);
+    expect((await build.build()).status).toBe(0);
+  });
+});
