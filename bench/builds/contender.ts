@@ -2,13 +2,14 @@
 import { execFile } from 'node:child_process';
 import { appendFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { BenchApp } from './apps';
 import { VARIANTS, type AppFigures, type Variant } from './figures';
 import { snapshot, type GitServer } from '../../local/git-server';
 import type { BuildRequest } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
-import { CACHE_ROOT } from '../../src/contract/keys';
+import { CACHE_ROOT, STAGING_ROOT } from '../../src/contract/keys';
 import { lock, packageOf } from '../../test/matrix/package-managers';
 import type { LocalPipeline } from '../../test/support/local-pipeline';
 
@@ -16,6 +17,7 @@ const run = promisify(execFile);
 
 /** A large app on a busy machine. */
 const TIMEOUT_MS = 30 * 60_000;
+const CLEANED_UP_MS = 60_000;
 /** Small, and no app of ours has it. */
 const ADDED_DEPENDENCY = ['clsx', '2.1.1'] as const;
 
@@ -92,6 +94,7 @@ export class Contender {
     const seconds = (performance.now() - began) / 1000;
     if (record.status !== 'success') throw new Error(`${record.failureCode}: ${record.failureMessage}\n${record.buildId ? await pipeline.buildLog(record.buildId) : ''}`);
     if (record.buildId) await this.expectOneBuild(record.buildId);
+    await this.cacheInPlace();
     return { seconds, record, started: (await pipeline.builds()).length - before };
   }
 
@@ -123,6 +126,15 @@ export class Contender {
   async cacheBytes(): Promise<number> {
     const objects = await this.machine.pipeline.pipeline.objects(`${CACHE_ROOT}${this.name}/`);
     return objects.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The finalizer sees to the cache after the success is announced, and to the staged objects after that. */
+  private async cacheInPlace(): Promise<void> {
+    for (const until = performance.now() + CLEANED_UP_MS; performance.now() < until;) {
+      if ((await this.machine.pipeline.pipeline.objects(STAGING_ROOT)).length === 0) return;
+      await sleep(100);
+    }
+    throw new Error('The finalizer did not come to its end.');
   }
 
   private async lock(): Promise<void> {

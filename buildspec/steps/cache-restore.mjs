@@ -1,6 +1,6 @@
 // Fetches layers of the build cache into $STATE/cache/<layer>, beside whatever else goes on, and notes in <layer>.json what came of it.
 // Nothing in here fails a build: what is missing, damaged or slow is done without.
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unpack } from './archive.mjs';
@@ -67,8 +67,7 @@ async function restore(layer) {
     if (outcome.result === 'hit') break;
   }
   if (outcome.result !== 'hit') rmSync(join(CACHE, layer), { recursive: true, force: true });
-  writeFileSync(join(CACHE, `${layer}.part`), JSON.stringify(outcome));
-  renameSync(join(CACHE, `${layer}.part`), join(CACHE, `${layer}.json`));
+  save({ [`cache/${layer}.json`]: JSON.stringify(outcome) });
 }
 
 if (!load('handover')) {

@@ -1,7 +1,7 @@
 // Fetches an npm package of ours: tool.mjs PACKAGE@VERSION. Out of the reach of the app's dependencies and its .npmrc.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import './common.mjs';
 
@@ -13,8 +13,17 @@ const npm = spawn('npm', ['install', '--prefix', home, '--legacy-peer-deps', '--
 process.once('SIGTERM', () => npm.kill());
 const [status] = await once(npm, 'exit');
 if (status !== 0) process.exit(status ?? 137);
-// Half of the files are for people and editors, and each costs time whenever it is restored.
-for (const file of readdirSync(home, { recursive: true })) {
-  if (/\.(d\.[mc]?ts|map|md)$/.test(file)) rmSync(join(home, file), { recursive: true, force: true });
+// Half of the files are for people and editors, and each file and directory costs time whenever it is restored.
+function prune(directory) {
+  const left = readdirSync(directory, { withFileTypes: true }).filter((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return !prune(path);
+    if (/\.(d\.[mc]?ts|map|md)$/i.test(entry.name)) return rmSync(path);
+    return true;
+  });
+  if (left.length === 0) rmdirSync(directory);
+  return left.length === 0;
 }
+prune(home);
+mkdirSync(home, { recursive: true });
 writeFileSync(join(home, '.complete'), '');
