@@ -9,6 +9,8 @@ if [ ! -s "$STATE/open-next" ]; then
   printf %s "$(tool_path "@opennextjs/aws@$version")/@opennextjs/aws" > "$STATE/open-next"
 fi
 
+# What the app's build writes into node_modules is none of an install's.
+finish save-dependencies 600
 # Of an earlier build only the cache is of use, the rest would get into the functions.
 rm -rf .open-next "$STATE/built"
 if [ -d .next ]; then find .next -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi

@@ -62,6 +62,10 @@ await() {
     sleep 0.1
   done
 }
+finish() {
+  await "$1" "$2" "$STATE/never"
+  stop "$1"
+}
 
 # Runs a command; its output stays visible, and lies in $STATE/log.
 run() {

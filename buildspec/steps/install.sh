@@ -67,6 +67,5 @@ began=$(now)
 say "$(<"$STATE/package-manager"): $*"
 run "$@" || fail INSTALL_FAILED "\"$*\" failed. Run it on your machine, and commit the lockfile that belongs to package.json."
 for layer in dependencies store; do note $layer workSeconds "$(seconds "$(since "$began")")"; done
-# Now, and not beside the build: what the build writes there is none of an install's.
-if [ -n "$(<"$STATE/dependencies-key")" ]; then node "$STEPS/cache-save.mjs" dependencies; fi
+if [ -n "$(<"$STATE/dependencies-key")" ]; then background save-dependencies cache-save dependencies; fi
 background save-store cache-save store

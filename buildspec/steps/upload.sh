@@ -4,10 +4,7 @@ store() { aws s3 cp --only-show-errors "$OUTPUT/$1" "s3://$ARTIFACTS_BUCKET_NAME
 failed() { fail UPLOAD_FAILED "The output cannot be stored in $ARTIFACTS_BUCKET_NAME. Check the build role's access to the bucket and its key."; }
 store '' --recursive --exclude artifacts/manifest.json || failed
 account upload
-for job in save-store save; do
-  await $job 300 "$STATE/never"
-  stop $job
-done
+for job in save-store save; do finish $job 300; done
 cat "$STATE"/save*.log 2> /dev/null || true
 node "$STEPS/cache-upload.mjs"
 account cache

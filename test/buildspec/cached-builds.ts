@@ -73,7 +73,7 @@ export class CachedBuild {
     await machine.command('npm', `INSTALLED='${installed}'
     case "$*" in
       --version) echo 11.0.0 ;;
-      'install --prefix'*) mkdir -p "$3/node_modules/\${*: -1}" && echo "FETCHED \${*: -1}" ;;
+      'install --prefix'*) mkdir -p "$3/node_modules/\${*: -1}" && touch "$3/node_modules/\${*: -1}/index.js" && echo "FETCHED \${*: -1}" ;;
       ci*) echo "RAN npm $*, downloaded: $(ls "$npm_config_cache" | grep -v base | tr '\\n' ' ')"; ${install}; echo "$INSTALLED" > "$npm_config_cache/download" ;;
       *) echo "RAN npm $* in \${PWD#"$CODEBUILD_SRC_DIR/"}" ;;
     esac`);
@@ -110,7 +110,7 @@ export class CachedBuild {
   /** `script` stands for the app's build. */
   async build(script = ''): Promise<StepResult> {
     await this.machine.state({ 'next-version': '16.4.6' });
-    return this.bash(`cd "$(<"$STATE/app")"; cache_wait next; get "@opennextjs/aws@4.1.12"; ${script}\nbackground save cache-save tools next`);
+    return this.bash(`cd "$(<"$STATE/app")"; cache_wait next; get "@opennextjs/aws@4.1.12"; finish save-dependencies 600; ${script}\nbackground save cache-save tools next`);
   }
 
   upload(): Promise<StepResult> {
@@ -126,7 +126,8 @@ export class CachedBuild {
       output += result.output;
       if (result.status !== 0) throw new Error(`A step ended with ${result.status}: ${output}`);
     }
-    return output;
+    // What was fetched beside the install.
+    return output + await this.machine.fact('aws@4.1.12.log').catch(() => '');
   }
 
   /** Archives that this build stored. */
