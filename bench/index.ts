@@ -55,7 +55,7 @@ function wholeNumber(option: string, text: string, least: number): number {
 }
 
 main(process.argv.slice(2)).catch((error: Error & { code?: string }) => {
-  const isUsage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS');
+  const isUsage = error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS');
   console.error(isUsage ? `${error.message}\n\n${USAGE}` : error);
   process.exitCode = isUsage ? 2 : 1;
 });

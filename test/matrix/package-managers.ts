@@ -1,6 +1,6 @@
 /** Package managers in exact versions, to write the lockfiles of generated apps with: a lockfile that names its registry belongs to no repository. */
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -26,8 +26,27 @@ export async function lock(directory: string, manager: PackageManager, environme
   }).catch((error: Error & { stderr?: string; stdout?: string }) => {
     throw new Error(`${manager.name} ${manager.version} wrote no lockfile: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
   });
+  if (manager.name === 'npm') await nameForeignPackages(path.join(directory, 'package-lock.json'));
   // Yarn 1 writes a lockfile only when it installs.
   for (const installed of ['node_modules', '.yarn']) await rm(path.join(directory, installed), { recursive: true, force: true });
+}
+
+interface Lockfile {
+  readonly packages: Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>;
+}
+
+/** For a platform that nobody has. */
+const foreign = (range: string): object => ({ version: range.replace(/^[^\d]*/, ''), optional: true, os: ['aix'] });
+
+/** A mirror may lack optional packages of other platforms. Nobody installs them here, but "npm ci" insists on finding them in the lockfile. */
+async function nameForeignPackages(file: string): Promise<void> {
+  const lockfile = JSON.parse(await readFile(file, 'utf8')) as Lockfile;
+  for (const { optionalDependencies = {} } of Object.values(lockfile.packages)) {
+    for (const [name, range] of Object.entries(optionalDependencies)) {
+      lockfile.packages[`node_modules/${name}`] ??= foreign(range);
+    }
+  }
+  await writeFile(file, JSON.stringify(lockfile, undefined, 2));
 }
 
 export function packageOf(manager: PackageManager): string {

@@ -30,6 +30,7 @@ export default function Article({ html, slug }) {
 `;
 
 const files: Record<string, string> = {
+  'next.config.mjs': 'export default {};\n',
   'package.json': json({
     name: 'magazine',
     version: '1.0.0',

@@ -86,6 +86,7 @@ export default async function Page({ params }: { params: Promise<{ product: stri
 `;
 
 const files: Record<string, string | Buffer> = {
+  'next.config.mjs': 'export default {};\n',
   'package.json': json({
     name: 'shop',
     version: '1.0.0',
