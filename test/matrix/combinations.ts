@@ -9,9 +9,9 @@ const YARN_1: PackageManager = { name: 'yarn', version: '1.22.22' };
 const YARN_4: PackageManager = { name: 'yarn', version: '4.18.1' };
 const BUN: PackageManager = { name: 'bun', version: '1.4.5' };
 
-const NEXT_14 = '14.2.35';
-const NEXT_15 = '15.5.29';
-const NEXT_16 = '16.4.6';
+const NEXT_14 = '14.2.33';
+const NEXT_15 = '15.5.28';
+const NEXT_16 = '16.4.5';
 
 const combination = (manager: PackageManager, next: string, more: Partial<AppSpec> = {}): AppSpec => ({ manager, next, router: 'app', layout: 'single', ...more });
 

@@ -37,7 +37,7 @@ const files: Record<string, string> = {
     private: true,
     packageManager: 'yarn@1.22.22',
     scripts: { prebuild: 'node scripts/index.js', build: 'next build' },
-    dependencies: { 'date-fns': '4.1.0', 'marked': '16.4.2', 'next': '15.5.29', 'react': '19.3.1', 'react-dom': '19.3.1', 'swr': '2.3.6' },
+    dependencies: { 'date-fns': '4.1.0', 'marked': '16.4.2', 'next': '15.5.28', 'react': '19.3.1', 'react-dom': '19.3.1', 'swr': '2.3.6' },
   }),
   '.gitignore': 'node_modules\n.next\n.open-next\nlib/index.json\n',
   'scripts/index.js': `require('node:fs').writeFileSync('lib/index.json', JSON.stringify(${JSON.stringify(SECTIONS)}));\n`,

@@ -20,7 +20,7 @@ export function Button${number}({ children }: { children: ReactNode }) {
     version: '1.0.0',
     private: true,
     scripts: { build: 'next build' },
-    dependencies: { '@monorepo/logic': 'workspace:*', '@monorepo/ui': 'workspace:*', 'next': '16.4.6', 'react': '19.3.1', 'react-dom': '19.3.1' },
+    dependencies: { '@monorepo/logic': 'workspace:*', '@monorepo/ui': 'workspace:*', 'next': '16.4.5', 'react': '19.3.1', 'react-dom': '19.3.1' },
     devDependencies: { '@types/node': '22.20.5', '@types/react': '19.3.0', 'typescript': '5.9.3' },
   }),
   'apps/web/next.config.ts': 'export default { transpilePackages: [\'@monorepo/ui\', \'@monorepo/logic\'] };\n',

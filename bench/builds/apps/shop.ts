@@ -94,7 +94,7 @@ const files: Record<string, string | Buffer> = {
     packageManager: 'npm@11.21.2',
     scripts: { build: 'next build' },
     dependencies: {
-      '@headlessui/react': '2.2.10', 'lucide-react': '1.75.0', 'next': '16.4.6', 'react': '19.3.1', 'react-dom': '19.3.1', 'zod': '4.4.3',
+      '@headlessui/react': '2.2.10', 'lucide-react': '1.75.0', 'next': '16.4.5', 'react': '19.3.1', 'react-dom': '19.3.1', 'zod': '4.4.3',
     },
     devDependencies: {
       '@tailwindcss/postcss': '4.3.5', '@types/node': '22.20.5', '@types/react': '19.3.0', 'tailwindcss': '4.3.5', 'typescript': '5.9.3',
