@@ -99,7 +99,7 @@ get() {
   echo "$1" >> "$STATE/tools-used"
   if [ -f "$complete" ]; then return; fi
   began=$(now)
-  await "${1##*/}" 1200 "$complete"
+  await "${1##*/}" 6000 "$complete" # a slow registry is no faster the second time
   stop "${1##*/}"
   if [ ! -f "$complete" ]; then run node "$STEPS/tool.mjs" "$1" >&2 || return; fi
   note tools workSeconds "$(seconds "$(since "$began")")"
