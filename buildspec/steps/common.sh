@@ -62,6 +62,7 @@ await() {
     sleep 0.1
   done
 }
+# finish JOB TENTHS: waits for it, but no longer, and ends it then.
 finish() {
   await "$1" "$2" "$STATE/never"
   stop "$1"

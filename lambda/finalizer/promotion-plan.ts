@@ -71,7 +71,7 @@ export function planPromotion(all: readonly StagedObject[], target: PromotionTar
   let [manifest, manifestBytes]: [Promotion?, number?] = [];
   for (const object of staged) {
     if (object.bytes > MAX_OBJECT_BYTES) return refuse(`${JSON.stringify(object.name)} has ${object.bytes} bytes; at most ${MAX_OBJECT_BYTES} are accepted`);
-    if ((object.storageClass ?? 'STANDARD') !== 'STANDARD') return refuse(`${JSON.stringify(object.name)} has the storage class ${object.storageClass}`);
+    if (!canBeCopied(object)) return refuse(`${JSON.stringify(object.name)} has the storage class ${object.storageClass}`);
     const promotion = promote(object, target);
     if (!promotion) return refuse(`${JSON.stringify(object.name)} is not an object that a build may store`);
     if (object.name === `artifacts/${MANIFEST}`) [manifest, manifestBytes] = [promotion, object.bytes]; else promotions.push(promotion);
@@ -87,10 +87,14 @@ function isCache({ name }: StagedObject): boolean {
   return CACHE_NAMES.has(name);
 }
 
+function canBeCopied({ storageClass = 'STANDARD' }: StagedObject): boolean {
+  return storageClass === 'STANDARD';
+}
+
 /** A cache never fails a build: what is not acceptable is left behind, and the next build begins without it. */
 function planCache(staged: readonly StagedObject[], { branch, projectId }: PromotionTarget): Promotion[] {
   return staged
-    .filter((object) => object.bytes <= MAX_OBJECT_BYTES && (object.storageClass ?? 'STANDARD') === 'STANDARD')
+    .filter((object) => object.bytes <= MAX_OBJECT_BYTES && canBeCopied(object))
     .map(({ name, etag }) => ({
       name, etag, targetKey: cacheKey(projectId, branch, CACHE_NAMES.get(name) as CacheLayer), contentType: 'application/octet-stream',
     }));

@@ -42,6 +42,6 @@ export class StatusEvents {
 
   /** The success may be old news: EventBridge did not take it at the time, and a newer deployment has gone live since. */
   private async supersededBy(record: DeploymentRecord): Promise<string | undefined> {
-    return record.status === 'success' ? record.supersededBy ?? await this.branches.newerThan(record) : record.supersededBy;
+    return record.supersededBy ?? (record.status === 'success' ? await this.branches.newerThan(record) : undefined);
   }
 }
