@@ -34,6 +34,8 @@ export interface BuildCommand {
   /** Build what has been built before with the same settings. */
   readonly forceBuild?: boolean;
   readonly withoutCache?: boolean;
+  /** A JSON file: values of secrets by their names. */
+  readonly secrets?: string;
 }
 
 export interface BuildResult {
@@ -85,6 +87,18 @@ async function checkPaths({ source, template, state, json }: BuildCommand): Prom
   }
 }
 
+/** A secret may be written as the text that it is, or as the JSON object that its text stands for. */
+async function readSecrets(file: string | undefined): Promise<[string, string][]> {
+  if (file === undefined) return [];
+  const expected = '--secrets takes a JSON file such as {"builds/install/web": {"NPM_TOKEN": "…"}}: values of secrets by their names';
+  const secrets: unknown = await readFile(file, 'utf8').then(JSON.parse).catch((error: Error) => {
+    // Not the parser's own words: they quote what it has read.
+    throw new UsageError(error instanceof SyntaxError ? `${expected}; ${file} is not JSON.` : `--secrets: ${error.message}`);
+  });
+  if (typeof secrets !== 'object' || secrets === null || Array.isArray(secrets)) throw new UsageError(`${expected}; ${file} holds something else.`);
+  return Object.entries(secrets).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
+}
+
 class LocalRun {
   private readonly phases = new Map<string, Phase[]>();
   private readonly progress: Progress;
@@ -106,6 +120,7 @@ class LocalRun {
   }
 
   public async run(whenEnded?: (running: RunningPipeline) => Promise<void>): Promise<BuildResult> {
+    const secrets = await readSecrets(this.command.secrets);
     const gitServer = await startGitServer();
     this.cleanUp.push(() => gitServer.close());
     const { commit, forceBuild, repeat, rootDirectory, withoutCache } = this.command;
@@ -114,6 +129,7 @@ class LocalRun {
 
     const stack = this.stack = await this.startStack(gitServer.buildEnvironment);
     this.cleanUp.push(() => stack.close(), () => stack.dynamodb.save());
+    for (const [name, value] of secrets) stack.secretsManager.putSecret(name, value);
     const pipeline = await findPipeline(stack);
     this.cleanUp.push(async () => pipeline.close());
     this.functionNames = new Map([

@@ -7,7 +7,7 @@ import { exitStatusOf, runUntilInterrupted } from './interruption';
 import { exitStatusFor } from './report';
 import { isRemote } from './source';
 import { UsageError } from './usage-error';
-import { RESERVED_BUILD_ENVIRONMENT } from '../src/contract/environment';
+import { variableNameProblem } from '../src/contract/environment';
 
 const USAGE = `Usage: npm run local -- build <folder | git URL> [options]
 
@@ -21,6 +21,7 @@ A folder that is no git repository, or has uncommitted changes, is built as it i
   --force                build even what has been built before with the same settings (--repeat, --state)
   --without-cache        restore no build cache
   --env KEY=VALUE        environment variable for the build; may be repeated
+  --secrets FILE         values of secrets for the local Secrets Manager, by their names, as JSON
   --template DIR         a cdk.out with one pipeline in it (default: the example stack, synthesized now)
   --state DIR            keep bucket, table and logs here between runs (default: a temporary folder)
   --json FILE            write what happened as JSON
@@ -49,6 +50,7 @@ function parse(args: string[]): BuildCommand {
     rootDirectory: values['root-directory'],
     projectId: values['project-id'],
     environment: Object.fromEntries((values.env ?? []).map(parseVariable)),
+    secrets: pathOf(values.secrets),
     template: pathOf(values.template),
     state: pathOf(values.state),
     json: pathOf(values.json),
@@ -69,6 +71,7 @@ function parseOrExplain(args: string[]) {
         'force': { type: 'boolean' },
         'without-cache': { type: 'boolean' },
         'env': { type: 'string', multiple: true },
+        'secrets': text,
         'template': text,
         'state': text,
         'json': text,
@@ -83,9 +86,8 @@ function parseOrExplain(args: string[]) {
 function parseVariable(pair: string): [string, string] {
   const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(pair) ?? [];
   if (name === undefined) throw new UsageError(`--env takes KEY=VALUE, got "${pair}".`);
-  if (RESERVED_BUILD_ENVIRONMENT.some((reserved) => reserved.test(name))) {
-    throw new UsageError(`--env ${name}: this name is reserved, as in the construct's buildEnvironment.`);
-  }
+  const problem = variableNameProblem(name);
+  if (problem) throw new UsageError(`--env ${name}: this name ${problem}.`);
   return [name, value];
 }
 

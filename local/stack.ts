@@ -14,6 +14,7 @@ import { EventSourceMapping } from './services/lambda/event-source-mapping';
 import { startLambdaApi } from './services/lambda/lambda-api';
 import { LambdaFunction } from './services/lambda/lambda-function';
 import { startS3, type S3Service } from './services/s3';
+import { startSecretsManager, type SecretsManager } from './services/secrets-manager';
 import { startSqs, type SqsService } from './services/sqs/sqs-service';
 import type { Assembly } from './template/assembly';
 import { ACCOUNT_ID, createResolvers, type Resolver } from './template/resolver';
@@ -50,6 +51,7 @@ export interface LocalStack {
   readonly dynamodb: DynamoDbService;
   readonly events: EventBridge;
   readonly codebuild: CodeBuild;
+  readonly secretsManager: SecretsManager;
   /** Where an AWS client finds the services. */
   readonly endpoints: Readonly<Record<string, string>>;
   /** Log of a build, kept until the work directory is removed. */
@@ -80,12 +82,14 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
     const sqs = await start(startSqs({ accountId: ACCOUNT_ID, region: REGION }));
     const dynamodb = await start(startDynamoDb({ directory: path.join(stateDirectory, 'dynamodb'), region: REGION }));
     const events = await start(startEventBridge({ accountId: ACCOUNT_ID, region: REGION, onLog: observer.onNote }));
+    const secretsManager = await start(startSecretsManager({ accountId: ACCOUNT_ID, region: REGION }));
     const endpoints: Record<string, string> = {
       AWS_ENDPOINT_URL: NO_SERVICE,
       AWS_ENDPOINT_URL_S3: s3.endpoint,
       AWS_ENDPOINT_URL_SQS: sqs.endpoint,
       AWS_ENDPOINT_URL_DYNAMODB: dynamodb.endpoint,
       AWS_ENDPOINT_URL_EVENTBRIDGE: events.endpoint,
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.endpoint,
     };
     const codebuild = await start(startCodeBuild({
       directory: path.join(options.workDirectory, 'codebuild'),
@@ -119,6 +123,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       dynamodb,
       events,
       codebuild,
+      secretsManager,
       endpoints,
       functions,
       settled: async (timeoutMs) => { await Promise.race([settled(), delay(timeoutMs, undefined, { ref: false })]); },

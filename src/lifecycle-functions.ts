@@ -2,7 +2,7 @@
  * The three functions that lead a deployment from its request to its end, with what calls them, what they are told in their
  * environment, and what they may do: every action and resource is listed here.
  */
-import { Duration, Stack, Tokenization } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Stack, Tokenization } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as events from 'aws-cdk-lib/aws-events';
@@ -21,7 +21,7 @@ import { useOfKey } from './encryption';
 import { handlerFunction, HandlerFunctionProps } from './handler-function';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { maxReceiveCount, messageRetention, visibilityTimeout } from './queues';
-import { checkBatchSize, checkMaxConcurrency, checkReconcileInterval } from './validation';
+import { checkBatchSize, checkInstallSecretsPrefix, checkMaxConcurrency, checkReconcileInterval } from './validation';
 
 /** The pipeline, as far as it must exist before its functions. */
 export interface PipelineParts extends Construct {
@@ -49,6 +49,7 @@ export function createOrchestrator(pipeline: PipelineParts, props: NextjsBuildPi
   checkBatchSize(batchSize);
   const maxConcurrency = props.maxConcurrency ?? 5;
   checkMaxConcurrency(maxConcurrency);
+  const { installSecretsPrefix } = props;
   const orchestrator = lifecycleFunction(pipeline, props, 'Orchestrator', {
     handler: 'orchestrator',
     description: 'Turns build requests from the queue into CodeBuild builds',
@@ -59,6 +60,7 @@ export function createOrchestrator(pipeline: PipelineParts, props: NextjsBuildPi
       [HANDLER_ENV.maxReceiveCount]: Tokenization.stringifyNumber(maxReceiveCount(props)),
       [HANDLER_ENV.messageRetentionSeconds]: seconds(messageRetention(props)),
       ...stopSupersededBuilds(props),
+      ...(installSecretsPrefix === undefined ? {} : { [HANDLER_ENV.installSecretsPrefix]: installSecretsPrefix }),
     },
     logGroup,
     stateActions: ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:Query'],
@@ -67,6 +69,11 @@ export function createOrchestrator(pipeline: PipelineParts, props: NextjsBuildPi
     ],
   });
   grantHandover(props.artifactsBucket, orchestrator);
+  if (installSecretsPrefix !== undefined) {
+    checkInstallSecretsPrefix(installSecretsPrefix);
+    const secrets = { service: 'secretsmanager', resource: 'secret', resourceName: `${installSecretsPrefix}*`, arnFormat: ArnFormat.COLON_RESOURCE_NAME };
+    allow(orchestrator, Stack.of(pipeline).formatArn(secrets), 'secretsmanager:GetSecretValue');
+  }
   orchestrator.addEventSource(new SqsEventSource(pipeline.queue, { batchSize, maxConcurrency, reportBatchItemFailures: true }));
   return orchestrator;
 }

@@ -160,6 +160,21 @@ export interface NextjsBuildPipelineProps {
   readonly buildEnvironment?: { [name: string]: string };
 
   /**
+   * What the names of secrets in Secrets Manager begin with, one for each project that installs from a private registry: the orchestrator
+   * may read whatever begins so, and for each build reads `<prefix><projectId>`, such as `builds/install/web`. It must end with `/`.
+   *
+   * A secret is a JSON object of environment variables, such as `{"NPM_TOKEN":"…"}`, for `.npmrc`, `.yarnrc.yml` or `bunfig.toml` to
+   * refer to; `NPM_RC` is added to the user's `.npmrc`. They are set during the install and empty afterwards. The code that an app installs
+   * can read them, so give each project a token of its own that can only read packages. Until the build ends, for an hour at most, whoever
+   * may call `codebuild:BatchGetBuilds` can find them too.
+   *
+   * A secret with a KMS key of your own needs that key: `key.grantDecrypt(pipeline.orchestrator)`.
+   *
+   * @default - no secrets
+   */
+  readonly installSecretsPrefix?: string;
+
+  /**
    * Network that builds run in. They need a way out to the git host and the npm registry (a NAT gateway, say), and S3.
    *
    * Untrusted code then stands inside this network, and its role gets what CodeBuild needs there: to create network interfaces in the

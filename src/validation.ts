@@ -4,7 +4,7 @@ import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { DEPLOYMENTS_PARTITION_KEY } from './contract/deployment';
-import { RESERVED_BUILD_ENVIRONMENT } from './contract/environment';
+import { variableNameProblem } from './contract/environment';
 
 /**
  * Checks at synth: what can only fail at deploy or at run time, said now and in words. Values that are tokens are not known yet
@@ -135,15 +135,24 @@ export function checkFunctionArchitecture({ name }: lambda.Architecture): void {
 
 export function checkBuildEnvironment(environment: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(environment)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new Error(`buildEnvironment: '${name}' is not a name that a shell can export; use letters, digits and "_".`);
-    }
-    if (RESERVED_BUILD_ENVIRONMENT.some((reserved) => reserved.test(name))) {
-      throw new Error(`buildEnvironment: '${name}' is reserved, because it steers the shell, git, npm, Node.js, AWS or the pipeline itself. Choose another name.`);
-    }
+    const problem = variableNameProblem(name);
+    if (problem) throw new Error(`buildEnvironment: '${name}' ${problem}.`);
     // CodeBuild: "EnvironmentVariable should be at most 4096 characters"
     if (!Token.isUnresolved(value) && value.length > 4096) {
       throw new Error(`buildEnvironment: the value of '${name}' has ${value.length} characters; CodeBuild accepts at most 4096.`);
     }
+  }
+}
+
+/**
+ * Whatever begins with the prefix can be read by the orchestrator, and a project can have any id: without the "/" the secrets of
+ * "web" and "web-admin" would be one family.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html (Name)
+ */
+export function checkInstallSecretsPrefix(prefix: string): void {
+  if (Token.isUnresolved(prefix)) return;
+  // 512 characters, of which a project's id may take 128.
+  if (!/^[A-Za-z0-9/_+=.@-]{1,383}\/$/.test(prefix)) {
+    throw new Error(`installSecretsPrefix must be letters, digits and any of /_+=.@- , at most 384 characters, and end with "/", such as 'builds/install/'; got '${prefix}'.`);
   }
 }

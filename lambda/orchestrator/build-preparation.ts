@@ -4,12 +4,15 @@ import { Handovers } from './handovers';
 import { Reuse } from './reuse';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { HANDOVER_ENV } from '../../src/contract/environment';
+import type { Handover } from '../../src/contract/handover';
 import { attempt } from '../shared/attempt';
 import { buildInputs } from '../shared/build-inputs';
 import type { Pipeline } from '../shared/pipeline';
 import type { PromotedBuild } from '../shared/state/promoted-artifacts';
 
-/** What makes a build fast, or needless. A build can do without any of it: nothing here may keep a deployment from being built. */
+type Secrets = Handover['installEnvironment'];
+
+/** What makes a build fast, or needless, and what it may read. Nothing here keeps a build from being started, unless it needs secrets. */
 export class BuildPreparation {
   private readonly handovers: Handovers;
   private readonly reuse: Reuse;
@@ -24,14 +27,16 @@ export class BuildPreparation {
   }
 
   /** Variables of one build, beside what its request says. */
-  public async environment(request: BuildRequest): Promise<EnvironmentVariable[]> {
-    const [url, inputs] = await Promise.all([
-      attempt('The build gets no cache', undefined, async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId))),
-      this.inputs(request),
-    ]);
+  public async environment(request: BuildRequest, secrets: Secrets): Promise<EnvironmentVariable[]> {
+    const [url, inputs] = await Promise.all([this.handover(request, secrets), this.inputs(request)]);
     return [[HANDOVER_ENV.url, url] as const, [HANDOVER_ENV.inputs, inputs] as const]
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => ({ name, value, type: 'PLAINTEXT' }));
+  }
+
+  private async handover(request: BuildRequest, secrets: Secrets): Promise<string | undefined> {
+    const write = async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId), secrets);
+    return secrets ? write() : attempt('The build gets no cache', undefined, write);
   }
 
   private async inputs(request: BuildRequest): Promise<string | undefined> {

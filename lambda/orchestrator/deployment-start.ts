@@ -1,6 +1,7 @@
 import { Build, CodeBuildClient, CodeBuildServiceException, StartBuildCommand } from '@aws-sdk/client-codebuild';
 import { BuildPreparation } from './build-preparation';
 import { Delivery, HandledFailure } from './delivery';
+import { InstallSecrets, InvalidInstallSecrets } from './install-secrets';
 import { decideStartFailure, decideWait, NO_USE_WAITING_SECONDS } from './start-failure';
 import { BuildRequest } from '../../src/contract/build-request';
 import { DeploymentRecord, WaitingReason } from '../../src/contract/deployment';
@@ -28,6 +29,7 @@ export class DeploymentStart {
     private readonly pipeline: Pipeline,
     private readonly codeBuild: CodeBuildClient,
     private readonly preparation: BuildPreparation,
+    private readonly secrets: InstallSecrets,
     private readonly limits: Limits,
   ) {}
 
@@ -102,7 +104,15 @@ export class DeploymentStart {
   }
 
   private async startBuild(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
-    const environment = [...buildEnvironment(request), ...await this.preparation.environment(request)];
+    let secrets: Awaited<ReturnType<InstallSecrets['of']>>;
+    try {
+      secrets = await this.secrets.of(request.projectId);
+    } catch (error) {
+      if (!(error instanceof InvalidInstallSecrets)) throw error;
+      await this.pipeline.projects.release(record.projectId, record.deploymentId);
+      return this.fail(delivery, record, claim, 'INVALID_INSTALL_SECRETS', ` ${error.message}.`);
+    }
+    const environment = [...buildEnvironment(request), ...await this.preparation.environment(request, secrets)];
     let build: Build | undefined;
     try {
       ({ build } = await this.codeBuild.send(new StartBuildCommand({

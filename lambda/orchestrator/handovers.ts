@@ -14,9 +14,9 @@ export class Handovers {
   constructor(private readonly s3: S3Client, private readonly bucket: string) {}
 
   /** URL of the handover. */
-  public async write(request: BuildRequest, accounts: Accounts): Promise<string> {
+  public async write(request: BuildRequest, accounts: Accounts, installEnvironment?: Handover['installEnvironment']): Promise<string> {
     const layers = await Promise.all(CACHE_LAYERS.map(async (layer) => [layer, await this.cacheLayer(layer, request, accounts)]));
-    const handover: Handover = { version: 1, cache: Object.fromEntries(layers) };
+    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment };
     const key = handoverKey(request.deploymentId);
     await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: JSON.stringify(handover), ContentType: 'application/json' }));
     const url = await this.presign(key);

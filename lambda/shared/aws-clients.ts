@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 
@@ -26,6 +27,7 @@ export const codeBuildClient = () => new CodeBuildClient(CONTROL_PLANE);
 export const startBuildClient = () => new CodeBuildClient({ ...CONTROL_PLANE, maxAttempts: 1 });
 export const eventBridgeClient = () => new EventBridgeClient(CONTROL_PLANE);
 export const lambdaClient = () => new LambdaClient(CONTROL_PLANE);
+export const secretsManagerClient = () => new SecretsManagerClient(CONTROL_PLANE);
 export const sqsClient = () => new SQSClient(CONTROL_PLANE);
 export const s3Client = () => new S3Client(S3_DATA_PLANE);
 /** Without checksums where S3 does not demand them: they would make presigned URLs longer, and fail for whoever does not send their headers. */

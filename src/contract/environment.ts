@@ -16,6 +16,8 @@ export const HANDLER_ENV = {
   maxConcurrentBuildsPerProject: 'MAX_CONCURRENT_BUILDS_PER_PROJECT',
   /** `true`: a running build is stopped when a newer deployment of its branch is queued. Not set: it is left to finish. */
   stopSupersededBuilds: 'STOP_SUPERSEDED_BUILDS',
+  /** The secret of a project is named by this and its id. Not set: there are none. */
+  installSecretsPrefix: 'INSTALL_SECRETS_PREFIX',
   deadLetterQueueUrl: 'DEAD_LETTER_QUEUE_URL',
   finalizerFunction: 'FINALIZER_FUNCTION_NAME',
 } as const;
@@ -56,10 +58,17 @@ export const HANDOVER_ENV = {
 /** What the steps of the buildspec set for each other. */
 const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VERSION', 'JOB'];
 
-/** Names that the platform's own build environment must not set: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
-export const RESERVED_BUILD_ENVIRONMENT: readonly RegExp[] = [
+/** Names that nobody but the pipeline sets: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
+const RESERVED: readonly RegExp[] = [
   /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
   /^(AWS_|CODEBUILD_|GIT_|EXIT_)/,
   /^npm_config_/i,
   new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...Object.values(HANDOVER_ENV), ...STEP_VARIABLES].join('|')})$`),
 ];
+
+/** Why a build cannot be given a variable of this name; undefined: it can. */
+export function variableNameProblem(name: string): string | undefined {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'is not a name that a shell can export; use letters, digits and "_"';
+  if (!RESERVED.some((reserved) => reserved.test(name))) return undefined;
+  return 'is reserved, because it steers the shell, git, npm, Node.js, AWS or the pipeline itself; choose another name';
+}

@@ -11,6 +11,7 @@ interface Failure {
 const FAILURES = {
   INVALID_REQUEST: { message: 'The build request is not valid. Correct it and send it again with a new deployment id.' },
   START_FAILED: { message: 'CodeBuild did not start the build. This is a fault of the platform: check the pipeline\'s CodeBuild project and quotas, then redrive the dead-letter queue, or send the request again.' },
+  INVALID_INSTALL_SECRETS: { message: 'The secrets for this project\'s install are not a JSON object of environment variables. Correct them in Secrets Manager, then redrive the dead-letter queue, or send the request again.' },
   NO_CAPACITY: { message: 'The build waited for capacity as long as requests are kept. Ask the platform for more concurrent builds, then send the request again.' },
   CHECKOUT_FAILED: { exitCode: 20, message: 'The repository could not be read. Check that its URL is right and that it can be cloned without a password.' },
   COMMIT_NOT_FOUND: { exitCode: 21, message: 'The repository does not have this commit. Push it, or check the commit SHA.' },

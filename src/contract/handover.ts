@@ -7,6 +7,8 @@ import type { CacheLayer } from './cache';
 export interface Handover {
   readonly version: 1;
   readonly cache: { readonly [layer in CacheLayer]?: CacheHandover };
+  /** Secrets of this project that its install gets as environment variables. */
+  readonly installEnvironment?: Readonly<Record<string, string>>;
 }
 
 export interface CacheHandover {

@@ -134,6 +134,14 @@ test('with an imported key: also without a word in its policy that this app coul
   }
 });
 
+test('with install secrets: only the orchestrator reads them, and only what begins with the prefix', () => {
+  const statement = /^secretsmanager:GetSecretValue on secretsmanager:.*secret:builds\/install\/\*$/;
+  const [without, byRole] = [rights(synthesize().template), rights(synthesize({ installSecretsPrefix: 'builds/install/' }).template)];
+  const added = byRole.BuildsOrchestratorRole.filter((right) => !without.BuildsOrchestratorRole.includes(right));
+  expect(added).toEqual([expect.stringMatching(statement)]);
+  for (const role of OWN_ROLES.filter((name) => name !== 'BuildsOrchestratorRole')) expect(byRole[role]).toEqual(without[role]);
+});
+
 test('no function can remove a dead letter', () => {
   const { template } = synthesize();
   for (const role of FUNCTION_ROLES) {

@@ -173,6 +173,7 @@ describe('options', () => {
       batchSize: 10,
       maxConcurrency: 2,
       maxConcurrentBuildsPerProject: 3,
+      installSecretsPrefix: 'builds/install/',
       stopSupersededBuilds: true,
       reconcileInterval: Duration.minutes(2),
       buildImage: codebuild.LinuxArmBuildImage.fromCodeBuildImageId('aws/codebuild/amazonlinux-aarch64-standard:3.0'),
@@ -208,6 +209,9 @@ describe('options', () => {
     const stopping = { Environment: { Variables: Match.objectLike({ STOP_SUPERSEDED_BUILDS: 'true' }) } };
     ['^Turns', '^Promotes', '^Repairs'].forEach((handler) => template.hasResourceProperties('AWS::Lambda::Function', limits(handler)));
     ['^Turns', '^Repairs'].forEach((handler) => template.hasResourceProperties('AWS::Lambda::Function', { ...stopping, Description: Match.stringLikeRegexp(handler) }));
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Description: Match.stringLikeRegexp('^Turns'), Environment: { Variables: Match.objectLike({ INSTALL_SECRETS_PREFIX: 'builds/install/' }) },
+    });
     template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(2 minutes)' });
     template.hasResourceProperties('AWS::Lambda::Function', { Description: Match.stringLikeRegexp('^Repairs'), Timeout: 90 });
     template.hasResourceProperties('AWS::DynamoDB::Table', { SSESpecification: Match.objectLike({ SSEEnabled: true, SSEType: 'KMS' }) });

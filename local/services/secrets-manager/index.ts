@@ -1,0 +1,59 @@
+/** Secrets Manager, as far as a function reads a secret: GetSecretValue of the current version. */
+import { AwsJsonError, type AwsJsonProtocol, serveAwsJson } from '../aws-json';
+import { accessKeyIdOf, listen, type OnCall } from '../service';
+
+export interface SecretsManagerOptions {
+  readonly accountId: string;
+  readonly region: string;
+  readonly onCall?: OnCall;
+}
+
+export interface SecretsManager {
+  readonly endpoint: string;
+  /** Creates the secret or gives it another value. */
+  putSecret(name: string, value: string): void;
+  close(): Promise<void>;
+}
+
+/** GetSecretValue takes an ARN and the names of a version at most. */
+const PROTOCOL: AwsJsonProtocol = { targetPrefix: 'secretsmanager', version: '1.1', bodyLimit: 64 * 1024 };
+
+/** AWS appends six characters of its own choice to the name of each secret. */
+const ARN_SUFFIX = '-LoCaL0';
+
+interface Version {
+  readonly id: string;
+  readonly value: string;
+  readonly createdAt: number;
+}
+
+export async function startSecretsManager({ accountId, region, onCall }: SecretsManagerOptions): Promise<SecretsManager> {
+  const versions = new Map<string, Version>();
+  const arnOf = (name: string) => `arn:aws:secretsmanager:${region}:${accountId}:secret:${name}${ARN_SUFFIX}`;
+  const nameOf = (secretId: string) => [...versions.keys()].find((name) => [name, arnOf(name)].includes(secretId));
+
+  const listener = await listen(async (request, response) => serveAwsJson(PROTOCOL, request, response, async (operation, input) => {
+    const { SecretId, VersionId, VersionStage } = input;
+    if (operation !== 'GetSecretValue') {
+      throw new AwsJsonError('UnknownOperationException', `The local Secrets Manager does not support ${operation}, only GetSecretValue.`);
+    }
+    if (typeof SecretId !== 'string' || SecretId === '') throw new AwsJsonError('InvalidParameterException', 'Expected SecretId: the name or ARN of a secret.');
+    const name = nameOf(SecretId);
+    // As in AWS: who may not read a secret does not learn whether there is one.
+    const resource = name === undefined ? (SecretId.startsWith('arn:') ? SecretId : arnOf(SecretId)) : arnOf(name);
+    await onCall?.({ service: 'secretsmanager', action: 'secretsmanager:GetSecretValue', resource, accessKeyId: accessKeyIdOf(request) });
+    const version = name === undefined ? undefined : versions.get(name);
+    if (!version) throw new AwsJsonError('ResourceNotFoundException', 'Secrets Manager can\'t find the specified secret.');
+    if (VersionId !== undefined && VersionId !== version.id || VersionStage !== undefined && VersionStage !== 'AWSCURRENT') {
+      throw new AwsJsonError('ResourceNotFoundException', 'The local Secrets Manager has the current version only.');
+    }
+    return {
+      ARN: arnOf(name!), Name: name, SecretString: version.value, VersionId: version.id, VersionStages: ['AWSCURRENT'], CreatedDate: version.createdAt,
+    };
+  }));
+  return {
+    endpoint: listener.endpoint,
+    putSecret: (name, value) => { versions.set(name, { id: crypto.randomUUID(), value, createdAt: Date.now() / 1000 }); },
+    close: () => listener.close(),
+  };
+}
