@@ -9,24 +9,27 @@ import {
  * an environment variable of a shell, so each field may only hold what is harmless in all of them.
  */
 
+// zod's own `.min()` and `.max()` also look at what is no string but has a length, whatever that is; a refinement does not.
+const atMost = (length: number) => [(value: string) => value.length <= length, `must be at most ${length} characters`] as const;
+
 const id = z.string('is missing or not a string').regex(ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_" or "-", and begin with a letter or digit');
 
 const commitSha = z.string('is missing or not a string').regex(COMMIT_SHA_PATTERN, 'must be a full commit SHA: 40 or 64 hex digits in lower case');
 
 const repoUrl = z.string('is missing or not a string')
-  .max(MAX_REPO_URL_LENGTH, `must be at most ${MAX_REPO_URL_LENGTH} characters`)
+  .refine(...atMost(MAX_REPO_URL_LENGTH))
   .superRefine((value, context) => {
     const problem = repoUrlProblem(value);
     if (problem) context.addIssue({ code: 'custom', message: problem });
   });
 
 const branch = z.string('is missing or not a string')
-  .min(1, 'must not be empty')
-  .max(MAX_BRANCH_LENGTH, `must be at most ${MAX_BRANCH_LENGTH} characters`)
+  .refine((value) => value !== '', 'must not be empty')
+  .refine(...atMost(MAX_BRANCH_LENGTH))
   .refine(isBranchName, 'must be a branch name that git accepts, without "refs/heads/"');
 
 const rootDirectory = z.string('is not a string')
-  .max(MAX_ROOT_DIRECTORY_LENGTH, `must be at most ${MAX_ROOT_DIRECTORY_LENGTH} characters`)
+  .refine(...atMost(MAX_ROOT_DIRECTORY_LENGTH))
   .refine(isRelativeDirectory, 'must be a relative path below the repository, such as "apps/web", without ".", ".." or a trailing "/"; leave it out for the repository\'s root');
 
 const choice = z.boolean('is not true or false').optional();

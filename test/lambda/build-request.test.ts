@@ -46,6 +46,12 @@ describe('a request is refused, with the field and the reason', () => {
     expect(problemOf({ ...buildRequest(), projectId })).toMatch(/^projectId /);
   });
 
+  test.each(['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch'])('%s is an object that has a length', (field) => {
+    const length = { toString: false };
+    expect(problemOf({ ...buildRequest(), [field]: { length } })).toMatch(new RegExp(`^${field} is `));
+    expect(problemOf({ ...buildRequest(), [field]: [] })).toMatch(new RegExp(`^${field} is `));
+  });
+
   test.each(['main', 'HEAD', 'abc', 'A'.repeat(40), 'g'.repeat(40), 'a'.repeat(39), 'a'.repeat(41), `${'a'.repeat(40)}\n`, '--upload-pack=x', 'a'.repeat(10_000)])(
     'commit SHA %j', (commitSha) => {
       expect(problemOf(buildRequest({ commitSha }))).toBe('commitSha must be a full commit SHA: 40 or 64 hex digits in lower case');
