@@ -17,6 +17,7 @@ describe('a request is accepted', () => {
     ['with a root directory that has unusual but harmless names', buildRequest({ rootDirectory: 'apps/@acme/web (new)/ünïcode' })],
     ['with a branch of several parts', buildRequest({ branch: 'feature/ABC-12_do.it' })],
     ['with a port in the URL', buildRequest({ repoUrl: 'https://git.example.com:8443/team/repo' })],
+    ['with an international host, as DNS writes it', buildRequest({ repoUrl: 'https://git.xn--mnchen-3ya.example/team/repo' })],
     ['with ids of 128 characters', buildRequest({ deploymentId: 'd'.repeat(128), projectId: 'p'.repeat(128) })],
   ])('%s', (_, request) => {
     expect(parse(request)).toEqual({ valid: true, request });
@@ -83,7 +84,16 @@ describe('a request is refused, with the field and the reason', () => {
     ['https://2130706433/a/b', 'must name a public host'],
     ['https://0x7f.1/a/b', 'must name a public host'],
     ['https://localhost/a/b', 'must name a public host'],
+    ['https://localhost.localdomain/a/b', 'must name a public host'],
     ['https://git.internal/a/b', 'must name a public host'],
+    ['https://g%69thub.com/a/b', 'must name a public host'],
+    ['https://ｇithub.com/a/b', 'must name a public host'],
+    ['https://github。com/a/b', 'must name a public host'],
+    ['https://münchen.example/a/b', 'must name a public host'],
+    ['https:///github.com/a/b', 'must name a public host'],
+    ['https://github.com:/a/b', 'must name a public host'],
+    ['https://.github.com/a/b', 'must name a public host'],
+    ['https://github..com/a/b', 'must name a public host'],
     [`https://github.com/${'a'.repeat(2048)}`, 'must be at most 2048 characters'],
   ])('repository URL %s', (repoUrl, problem) => {
     expect(problemOf(buildRequest({ repoUrl }))).toContain(`repoUrl ${problem}`);
