@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
+import { quoted } from './quoted';
 import {
   BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
 } from '../../src/contract/build-request';
@@ -72,7 +73,7 @@ export function parseBuildRequest(body: string): ParsedBuildRequest {
 function describe(error: z.ZodError): string {
   return error.issues.slice(0, 5).map((issue) => {
     if (issue.code === 'unrecognized_keys') {
-      return `unknown field ${issue.keys.slice(0, 3).map((key) => JSON.stringify(key.slice(0, 40))).join(', ')}`;
+      return `unknown field ${issue.keys.slice(0, 3).map((key) => quoted(key.slice(0, 40))).join(', ')}`;
     }
     return `${issue.path.join('.')} ${issue.message}`;
   }).join('; ');

@@ -43,6 +43,10 @@ describe('a request is refused, with the field and the reason', () => {
     expect(problemOf({ ...buildRequest(), rootDir: 'apps/web' })).toBe('unknown field "rootDir"');
   });
 
+  test('and its name is shown, but does nothing else to a terminal or a page', () => {
+    expect(problemOf({ ...buildRequest(), 'a\n\u009b2J\u202e\u2028b': 1 })).toBe('unknown field "a\\n\\u{9b}2J\\u{202e}\\u{2028}b"');
+  });
+
   test.each(['', '.', '..', '../other', 'a/b', '-rf', 'a b', 'a\n', 'ä', '$(id)', 'p'.repeat(129), 7, null])('project id %j', (projectId) => {
     expect(problemOf({ ...buildRequest(), projectId })).toMatch(/^projectId /);
   });
