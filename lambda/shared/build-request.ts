@@ -118,6 +118,6 @@ function isBranchName(value: string): boolean {
 }
 
 function isRelativeDirectory(value: string): boolean {
-  return !/[\p{C}\\]/u.test(value)
+  return !/[\p{C}\p{Zl}\p{Zp}\\]/u.test(value)
     && value.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..' && !segment.startsWith('-') && segment.trim() === segment);
 }

@@ -108,7 +108,7 @@ describe('a request is refused, with the field and the reason', () => {
       expect(problemOf(buildRequest({ branch }))).toMatch(/^branch /);
     });
 
-  test.each(['', '.', '..', '/', '/etc', '../x', 'a/../b', 'a/./b', 'a//b', 'a/', './a', '-a', 'a/-b', 'a\\b', 'a\0b', 'a\nb', ' a', 'd'.repeat(513)])(
+  test.each(['', '.', '..', '/', '/etc', '../x', 'a/../b', 'a/./b', 'a//b', 'a/', './a', '-a', 'a/-b', 'a\\b', 'a\0b', 'a\nb', 'a\u2028b', ' a', 'd'.repeat(513)])(
     'root directory %j', (rootDirectory) => {
       expect(problemOf(buildRequest({ rootDirectory }))).toMatch(/^rootDirectory /);
     });
