@@ -19,6 +19,9 @@ export const text: fc.Arbitrary<string> = fc.oneof(
   fc.string({ maxLength: 30 }),
 );
 
+/** As UTF-8 has it. */
+export const wellFormed = (value: string) => Buffer.from(value).toString();
+
 /** Anything that JSON can say, keys that JavaScript has a meaning for included. */
 export const json: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof({ depthSize: 'small', withCrossShrink: true },
