@@ -19,6 +19,9 @@ export const text: fc.Arbitrary<string> = fc.oneof(
   fc.string({ maxLength: 30 }),
 );
 
+/** One after the other. */
+export const concat = (...parts: fc.Arbitrary<string>[]) => fc.tuple(...parts).map((some) => some.join(''));
+
 /** As UTF-8 has it. */
 export const wellFormed = (value: string) => Buffer.from(value).toString();
 
@@ -32,6 +35,6 @@ export const json: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) =
 })).value;
 
 /** `usual`, mostly: one field that is wrong is found only if the others are right. */
-export function mostly<T>(usual: fc.Arbitrary<T>, unusual: fc.Arbitrary<unknown> = json, weight = 8): fc.Arbitrary<unknown> {
+export function mostly<T, U = unknown>(usual: fc.Arbitrary<T>, unusual: fc.Arbitrary<U> = json as fc.Arbitrary<U>, weight = 8): fc.Arbitrary<T | U> {
   return fc.oneof({ weight, arbitrary: usual }, { weight: 1, arbitrary: unusual });
 }
