@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { inputs } from './fuzzing';
-import { fragment, json, mostly, text } from './hostile';
+import { concat, fragment, json, mostly, text } from './hostile';
 import { parseBuildRequest } from '../../lambda/shared/build-request';
 import { BUILD_REQUEST_FIELDS, BuildRequest, ID_PATTERN } from '../../src/contract/build-request';
 import { CACHE_LAYERS } from '../../src/contract/cache';
@@ -20,14 +20,24 @@ const host = fc.oneof(
   fc.constantFrom('github.com', 'git.example.com', 'GIT.Example.COM', 'example.com.', 'a_b.example.com', '127.0.0.1', '[::1]', '[::ffff:7f00:1]', '0x7f.0.0.1', '127.1', 'localhost', 'a.localhost', 'metadata.google.internal'),
   joined(fc.oneof(fragment, fc.constantFrom('a.', '.b', 'git', '%2e', '%61', '。', '．', 'ｇ', '1', '0x7f', '.local', '.internal', 'xn--')), 4),
 );
-const repoUrl = fc.tuple(
-  mostly(fc.constant('https://'), fc.oneof(fragment, fc.constantFrom('HTTPS://', 'https:/', 'https:///', 'https:\\\\', 'http://', 'ext::'))), mostly(fc.constant(''), fc.constantFrom('user@', 'a:b@', '@', ':@', '%40')),
-  host, mostly(fc.constant(''), fc.constantFrom(':443', ':8443', ':0', ':', ':99999', ':22')), mostly(fc.constant('/acme/shop.git'), joined(fragment, 4)),
-).map((parts) => parts.join(''));
+const repoUrl = concat(
+  mostly(fc.constant('https://'), fc.oneof(fragment, fc.constantFrom('HTTPS://', 'https:/', 'https:///', 'https:\\\\', 'http://', 'ext::'))),
+  mostly(fc.constant(''), fc.constantFrom('user@', 'a:b@', '@', ':@', '%40')),
+  host,
+  mostly(fc.constant(''), fc.constantFrom(':443', ':8443', ':0', ':', ':99999', ':22')),
+  mostly(fc.constant('/acme/shop.git'), joined(fragment, 4)),
+);
 
 const usual = fc.record({
-  deploymentId: id, projectId: id, commitSha, repoUrl: fc.constant('https://github.com/acme/shop.git'), branch: fc.constantFrom('main', 'feature/a'),
-  rootDirectory: fc.constantFrom('apps/web', 'a b/(c)'), defaultBranch: fc.constant('main'), forceBuild: fc.boolean(), withoutCache: fc.boolean(),
+  deploymentId: id,
+  projectId: id,
+  commitSha,
+  repoUrl: fc.constant('https://github.com/acme/shop.git'),
+  branch: fc.constantFrom('main', 'feature/a'),
+  rootDirectory: fc.constantFrom('apps/web', 'a b/(c)'),
+  defaultBranch: fc.constant('main'),
+  forceBuild: fc.boolean(),
+  withoutCache: fc.boolean(),
 }, { requiredKeys: ['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch'] });
 const strange = fc.oneof(...Object.entries<fc.Arbitrary<unknown>>({
   deploymentId: text, projectId: text, commitSha: text, repoUrl, branch, rootDirectory, defaultBranch: branch, forceBuild: text, withoutCache: text,
@@ -112,7 +122,10 @@ describe('an accepted request', () => {
 test('no two projects, commits, branches or deployments have a place in common', () => {
   const build = fc.record({ projectId: id, commitSha, branch, layer: fc.constantFrom(...CACHE_LAYERS), deploymentId: id });
   const places = (one: typeof build extends fc.Arbitrary<infer T> ? T : never) => [
-    artifactsPrefix(one.projectId, one.commitSha), staticPrefix(one.projectId, one.commitSha), cacheKey(one.projectId, one.branch, one.layer), handoverKey(one.deploymentId),
+    artifactsPrefix(one.projectId, one.commitSha),
+    staticPrefix(one.projectId, one.commitSha),
+    cacheKey(one.projectId, one.branch, one.layer),
+    handoverKey(one.deploymentId),
   ];
   fc.assert(fc.property(build, build, fc.boolean(), (one, other, sameProject) => {
     const second = sameProject ? { ...other, projectId: one.projectId } : other;

@@ -81,8 +81,12 @@ describe('a staged object', () => {
 
 describe('a manifest', () => {
   const use = fc.record({
-    result: mostly(fc.constantFrom('hit', 'partial', 'miss', 'stale', 'damaged', 'off')), reason: mostly(fc.array(text, { maxLength: 30 }).map((parts) => parts.join(''))),
-    restoredBytes: mostly(fc.maxSafeNat()), restoreSeconds: mostly(fc.double({ min: 0, max: 200_000 })), workSeconds: mostly(fc.double()), secondsSaved: json,
+    result: mostly(fc.constantFrom('hit', 'partial', 'miss', 'stale', 'damaged', 'off')),
+    reason: mostly(fc.array(text, { maxLength: 30 }).map((parts) => parts.join(''))),
+    restoredBytes: mostly(fc.maxSafeNat()),
+    restoreSeconds: mostly(fc.double({ min: 0, max: 200_000 })),
+    workSeconds: mostly(fc.double()),
+    secondsSaved: json,
   }, { requiredKeys: [] });
   const manifest = fc.record({
     timings: mostly(fc.dictionary(fc.oneof(fc.constantFrom('install', 'build'), text), mostly(fc.double({ min: 0, max: 200_000 })), { maxKeys: 30 })),
@@ -91,7 +95,8 @@ describe('a manifest', () => {
   }, { requiredKeys: [] });
   const content = fc.oneof({ weight: 6, arbitrary: manifest.map((value) => JSON.stringify(value)) }, json.map((value) => JSON.stringify(value) ?? ''), text,
     fc.constantFrom('['.repeat(10_000), '{"cache":'.repeat(10_000), `{"cache":{"next":{"result":"hit","reason":${JSON.stringify('x'.repeat(199) + '😀')}}}}`));
-  const accounts = fc.record(Object.fromEntries(CACHE_LAYERS.map((layer) => [layer, fc.record({ without: fc.option(fc.double({ min: 0, max: 129_600, noNaN: true }), { nil: undefined }), saved: fc.constant([]) })])));
+  const account = fc.record({ without: fc.option(fc.double({ min: 0, max: 129_600, noNaN: true }), { nil: undefined }), saved: fc.constant([]) });
+  const accounts = fc.record(Object.fromEntries(CACHE_LAYERS.map((layer) => [layer, account])));
 
   test('says something about timings and cache or nothing, in text and numbers that a record and an event can hold', () => {
     fc.assert(fc.property(content, accounts, (written, known) => {
@@ -114,13 +119,23 @@ describe('an ended build', () => {
   const date = fc.option(fc.date({ noInvalidDate: true }), { nil: undefined });
   const status = fc.oneof(fc.constantFrom('SUCCEEDED', 'FAILED', 'FAULT', 'STOPPED', 'TIMED_OUT', 'IN_PROGRESS', 'QUEUED', undefined), text);
   const phase = fc.record({
-    phaseType: fc.oneof(fc.constantFrom('QUEUED', 'PROVISIONING', 'INSTALL', 'PRE_BUILD', 'BUILD', 'POST_BUILD'), text), phaseStatus: status, startTime: date, endTime: date,
+    phaseType: fc.oneof(fc.constantFrom('QUEUED', 'PROVISIONING', 'INSTALL', 'PRE_BUILD', 'BUILD', 'POST_BUILD'), text),
+    phaseStatus: status,
+    startTime: date,
+    endTime: date,
     contexts: fc.array(fc.record({
       statusCode: fc.oneof(fc.constantFrom('COMMAND_EXECUTION_ERROR', 'SINGLE_BUILD_CONTAINER_DEAD'), text),
       message: fc.tuple(text, fc.oneof(fc.integer({ min: -1, max: 1000 }), text), fc.constantFrom('', ' ', '\n', '.')).map(([said, code, end]) => `${said} exit status ${code}${end}`),
     }, { requiredKeys: [] }), { maxLength: 3 }),
   }, { requiredKeys: [] });
-  const build = fc.record({ buildStatus: status, phases: fc.array(phase, { maxLength: 4 }), startTime: date, endTime: date, timeoutInMinutes: fc.integer(), queuedTimeoutInMinutes: fc.integer() }, { requiredKeys: [] });
+  const build = fc.record({
+    buildStatus: status,
+    phases: fc.array(phase, { maxLength: 4 }),
+    startTime: date,
+    endTime: date,
+    timeoutInMinutes: fc.integer(),
+    queuedTimeoutInMinutes: fc.integer(),
+  }, { requiredKeys: [] });
 
   test('is a success only if CodeBuild says so, and otherwise one of the known failures', () => {
     fc.assert(fc.property(build, fc.date({ noInvalidDate: true }), (one, now) => {
@@ -140,7 +155,8 @@ describe('an ended build', () => {
   });
 
   test('belongs to a deployment and project only by ids that could be a request\'s', () => {
-    const variables = fc.array(fc.record({ name: fc.oneof(fc.constantFrom(...Object.values(BUILD_ENV)), text), value: fc.oneof(fc.stringMatching(ID_PATTERN), text) }), { maxLength: 5 });
+    const variable = fc.record({ name: fc.oneof(fc.constantFrom(...Object.values(BUILD_ENV)), text), value: fc.oneof(fc.stringMatching(ID_PATTERN), text) });
+    const variables = fc.array(variable, { maxLength: 5 });
     fc.assert(fc.property(variables, (given) => {
       const one = buildOf(undefined, { environment: withVariables(given) });
       for (const id of [deploymentIdOf(one), projectIdOf(one)]) expect(id ?? 'none').toMatch(ID_PATTERN);
