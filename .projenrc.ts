@@ -70,6 +70,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
     // tests
     '@types/node@^20',
     'aws-sdk-client-mock',
+    // 3 needs aws-cdk-lib 2.257
+    'cdk-nag@^2',
     'fast-check',
   ],
 
@@ -103,6 +105,9 @@ const project = new awscdk.AwsCdkConstructLibrary({
 project.addFields({
   files: ['.jsii', 'API.md', 'assets/*/index.js', 'buildspec/nextjs-build.yml', 'buildspec/steps/', 'lib/**/*.js', 'lib/**/*.d.ts'],
 });
+
+// cdk-nag asks for a newer aws-cdk-lib than our lowest, but gets along with it: the tests would tell.
+project.addFields({ overrides: { 'cdk-nag': { 'aws-cdk-lib': MINIMUM_CDK, 'constructs': MINIMUM_CONSTRUCTS } } });
 
 project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 

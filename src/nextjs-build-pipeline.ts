@@ -13,6 +13,7 @@ import { PRODUCER_ENV } from './contract/environment';
 import { statusChangedRule } from './deployment-events';
 import { allowServicesToUse } from './encryption';
 import { createFinalizer, createOrchestrator, createReconciler, ORCHESTRATOR_TIMEOUT } from './lifecycle-functions';
+import { acknowledgeFindings } from './nag-acknowledgements';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { buildQueues, eventDeadLetterQueue } from './queues';
 import { createStateTable } from './state-table';
@@ -103,6 +104,7 @@ export class NextjsBuildPipeline extends Construct {
 
     if (props.encryptionKey) allowServicesToUse(props.encryptionKey, this);
     expireStagingAndCache(this, props.artifactsBucket);
+    acknowledgeFindings(this, props);
   }
 
   /**

@@ -1,10 +1,14 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 // Of a background job: the file that says that it runs.
 if (process.env.JOB) process.on('exit', () => rmSync(process.env.JOB, { force: true }));
 
-export const read = (...path) => existsSync(join(...path)) ? readFileSync(join(...path), 'utf8') : '';
+/** A repository may have a directory by the name of any file. */
+export const isFile = (path) => existsSync(path) && statSync(path).isFile();
+export const read = (...path) => isFile(join(...path)) ? readFileSync(join(...path), 'utf8') : '';
+/** What should be text may be anything that JSON knows, even what JavaScript cannot turn into text. */
+export const words = (value) => typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value);
 export const load = (name) => read(process.env.STATE, name);
 /** Background jobs look at facts while they come to be: never at half of one. */
 export function save(facts) {
@@ -20,7 +24,7 @@ export function fail(code, sentence) {
 }
 export function packageJson(directory) {
   try {
-    return JSON.parse(read(directory, 'package.json').replace(/^\uFEFF/, '') || '{}') ?? {};
+    return Object(JSON.parse(read(directory, 'package.json').replace(/^\uFEFF/, '') || '{}'));
   } catch (error) {
     return fail('NOT_A_NEXTJS_APP', `${directory}/package.json is not valid JSON: ${error.message}`);
   }

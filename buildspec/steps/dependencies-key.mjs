@@ -30,11 +30,12 @@ const tracked = git('ls-files', '-sz').split('\0').filter(Boolean).map((line) =>
 const blobs = (wanted) => tracked.filter(({ path }) => wanted(path)).map(({ path, blob }) => `${blob} ${path}`);
 
 const packages = tracked.filter(({ path }) => basename(path) === 'package.json' && inside(path, root) && !VENDORED.test(path)).map(({ path, blob }) => {
-  let manifest = {};
+  let manifest = { name: blob };
   try {
-    manifest = JSON.parse(readFileSync(join(top, path), 'utf8').replace(/^\uFEFF/, ''));
+    const found = JSON.parse(readFileSync(join(top, path), 'utf8').replace(/^\uFEFF/, ''));
+    if (found instanceof Object) manifest = found;
   } catch {
-    manifest = { name: blob }; // a test's, most likely
+    // A test's, most likely.
   }
   const scripts = Object.fromEntries(Object.entries(manifest.scripts ?? {}).filter(([name]) => SCRIPTS.test(name)));
   return { directory: dirname(path), manifest, scripts };
@@ -43,7 +44,7 @@ const fields = packages.map(({ directory, manifest, scripts }) => [directory, ..
 /** Copied into node_modules by some package managers, and in no lockfile. */
 const copied = packages.flatMap(({ directory, manifest: { dependencies, devDependencies, optionalDependencies } }) =>
   Object.values({ ...dependencies, ...devDependencies, ...optionalDependencies })
-    .filter((spec) => /^(file:|\.\.?\/)/.test(spec))
+    .filter((spec) => typeof spec === 'string' && /^(file:|\.\.?\/)/.test(spec))
     .map((spec) => posix.join(directory, spec.replace('file:', ''))));
 const settings = tracked.filter(({ path }) => SETTINGS.test(basename(path)) && (inside(path, root) || inside(root, dirname(path).replace(/^\.$/, ''))));
 const text = JSON.stringify([fields, settings.map(({ path }) => readFileSync(join(top, path), 'utf8'))]);

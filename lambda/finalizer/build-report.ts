@@ -20,7 +20,7 @@ const MAX_PHASES = 20;
 
 const cacheUse = z.object({
   result: z.enum(CACHE_RESULTS),
-  reason: z.string().transform((value) => value.replace(/[\p{C}\s]+/gu, ' ').slice(0, 200)).optional(),
+  reason: z.string().transform((value) => [...value.replace(/[\p{C}\s]+/gu, ' ')].slice(0, 200).join('')).optional(),
   restoredBytes: bytes.optional(),
   restoreSeconds: seconds.optional(),
   savedBytes: bytes.optional(),

@@ -4,6 +4,7 @@ import type { FailureCode } from '../../src/contract/failure-codes';
 import {
   artifactsPrefix, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY, staticPrefix,
 } from '../../src/contract/keys';
+import { quoted } from '../shared/quoted';
 
 /**
  * Decides where each staged object goes, and whether the whole is acceptable. What a build stored is hostile input: names, sizes
@@ -70,10 +71,10 @@ export function planPromotion(all: readonly StagedObject[], target: PromotionTar
   const promotions: Promotion[] = [];
   let [manifest, manifestBytes]: [Promotion?, number?] = [];
   for (const object of staged) {
-    if (object.bytes > MAX_OBJECT_BYTES) return refuse(`${JSON.stringify(object.name)} has ${object.bytes} bytes; at most ${MAX_OBJECT_BYTES} are accepted`);
-    if (!canBeCopied(object)) return refuse(`${JSON.stringify(object.name)} has the storage class ${object.storageClass}`);
+    if (object.bytes > MAX_OBJECT_BYTES) return refuse(`${quoted(object.name)} has ${object.bytes} bytes; at most ${MAX_OBJECT_BYTES} are accepted`);
+    if (!canBeCopied(object)) return refuse(`${quoted(object.name)} has the storage class ${object.storageClass}`);
     const promotion = promote(object, target);
-    if (!promotion) return refuse(`${JSON.stringify(object.name)} is not an object that a build may store`);
+    if (!promotion) return refuse(`${quoted(object.name)} is not an object that a build may store`);
     if (object.name === `artifacts/${MANIFEST}`) [manifest, manifestBytes] = [promotion, object.bytes]; else promotions.push(promotion);
   }
   const missing = REQUIRED.filter((name) => !staged.some((object) => object.name === `artifacts/${name}`));

@@ -1,5 +1,6 @@
 import { CopyObjectCommand, DeleteObjectCommand, DeleteObjectsCommand, GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { MAX_STAGED_OBJECTS, Promotion, StagedObject } from './promotion-plan';
+import { quoted } from '../shared/quoted';
 
 /** S3 answers a copy of a small object in some 50 ms; 50 at a time stay far below its 3,500 writes per second and prefix. */
 const CONCURRENT_COPIES = 50;
@@ -83,7 +84,7 @@ export class StagingArea {
       await this.s3.send(command);
     } catch (error) {
       const { name } = error as Error;
-      throw REFUSALS.has(name) ? new RefusedObjectError(`${JSON.stringify(promotion.name)} cannot be copied: ${name}`) : error;
+      throw REFUSALS.has(name) ? new RefusedObjectError(`${quoted(promotion.name)} cannot be copied: ${name}`) : error;
     }
   }
 }

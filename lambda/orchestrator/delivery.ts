@@ -25,7 +25,8 @@ export class Delivery {
     this.sentAt = Number(message.attributes.SentTimestamp);
     this.requeues = this.number(REQUEUE_ATTRIBUTES.requeues, 0);
     this.createdAt = this.attribute(REQUEUE_ATTRIBUTES.createdAt);
-    this.firstSentAt = this.number(REQUEUE_ATTRIBUTES.firstSentAt, this.sentAt);
+    // Never later than this message was sent, or it could wait for ever.
+    this.firstSentAt = Math.min(this.number(REQUEUE_ATTRIBUTES.firstSentAt, this.sentAt), this.sentAt);
   }
 
   public get body(): string {
@@ -80,7 +81,8 @@ export class Delivery {
   }
 
   private number(name: string, otherwise: number): number {
-    const value = Number(this.attribute(name) ?? NaN);
-    return Number.isFinite(value) && value >= 0 ? value : otherwise;
+    const value = this.attribute(name) ?? '';
+    // Whole, and exact: SQS does not take back every number that JavaScript can write.
+    return /^\d{1,15}$/.test(value) ? Number(value) : otherwise;
   }
 }

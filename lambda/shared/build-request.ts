@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
+import { quoted } from './quoted';
 import {
   BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
 } from '../../src/contract/build-request';
@@ -9,24 +10,27 @@ import {
  * an environment variable of a shell, so each field may only hold what is harmless in all of them.
  */
 
+// zod's own `.min()` and `.max()` also look at what is no string but has a length, whatever that is; a refinement does not.
+const atMost = (length: number) => [(value: string) => value.length <= length, `must be at most ${length} characters`] as const;
+
 const id = z.string('is missing or not a string').regex(ID_PATTERN, 'must be 1 to 128 letters, digits, ".", "_" or "-", and begin with a letter or digit');
 
 const commitSha = z.string('is missing or not a string').regex(COMMIT_SHA_PATTERN, 'must be a full commit SHA: 40 or 64 hex digits in lower case');
 
 const repoUrl = z.string('is missing or not a string')
-  .max(MAX_REPO_URL_LENGTH, `must be at most ${MAX_REPO_URL_LENGTH} characters`)
+  .refine(...atMost(MAX_REPO_URL_LENGTH))
   .superRefine((value, context) => {
     const problem = repoUrlProblem(value);
     if (problem) context.addIssue({ code: 'custom', message: problem });
   });
 
 const branch = z.string('is missing or not a string')
-  .min(1, 'must not be empty')
-  .max(MAX_BRANCH_LENGTH, `must be at most ${MAX_BRANCH_LENGTH} characters`)
+  .refine((value) => value !== '', 'must not be empty')
+  .refine(...atMost(MAX_BRANCH_LENGTH))
   .refine(isBranchName, 'must be a branch name that git accepts, without "refs/heads/"');
 
 const rootDirectory = z.string('is not a string')
-  .max(MAX_ROOT_DIRECTORY_LENGTH, `must be at most ${MAX_ROOT_DIRECTORY_LENGTH} characters`)
+  .refine(...atMost(MAX_ROOT_DIRECTORY_LENGTH))
   .refine(isRelativeDirectory, 'must be a relative path below the repository, such as "apps/web", without ".", ".." or a trailing "/"; leave it out for the repository\'s root');
 
 const choice = z.boolean('is not true or false').optional();
@@ -69,7 +73,7 @@ export function parseBuildRequest(body: string): ParsedBuildRequest {
 function describe(error: z.ZodError): string {
   return error.issues.slice(0, 5).map((issue) => {
     if (issue.code === 'unrecognized_keys') {
-      return `unknown field ${issue.keys.slice(0, 3).map((key) => JSON.stringify(key.slice(0, 40))).join(', ')}`;
+      return `unknown field ${issue.keys.slice(0, 3).map((key) => quoted(key.slice(0, 40))).join(', ')}`;
     }
     return `${issue.path.join('.')} ${issue.message}`;
   }).join('; ');
@@ -85,17 +89,23 @@ function readableFields(json: Record<string, unknown>): Partial<BuildRequest> {
 // Control characters, white space of any kind, and what a URL would have percent-encoded anyway.
 const UNSAFE_IN_URL = /[\s\p{C}"'`<>\\^{|}]/u;
 
+/** Every program reads the same host out of it: nothing percent-encoded, nothing that Unicode or a missing name would change. */
+const PLAIN_HOST = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?(:\d+)?$/;
+
 function repoUrlProblem(value: string): string | undefined {
   if (UNSAFE_IN_URL.test(value)) return 'must not contain white space, control characters, quotes or backslashes';
   if (!value.startsWith('https://')) return 'must begin with https://';
   if (!URL.canParse(value)) return 'is not a URL';
   const url = new URL(value);
-  if (url.username || url.password || value.slice('https://'.length).split('/')[0].includes('@')) {
+  const [authority] = value.slice('https://'.length).split('/');
+  if (url.username || url.password || authority.includes('@')) {
     return 'must not contain a user name, password or token';
   }
   if (url.search || url.hash || value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (isIP(host) || !host.includes('.') || /\.(localhost|local|internal)$/.test(host)) return 'must name a public host, not an address or an internal name';
+  const host = url.hostname.replace(/\.$/, '');
+  if (!PLAIN_HOST.test(authority) || isIP(host) || /\.(localhost|localdomain|local|internal)$/.test(host)) {
+    return 'must name a public host, in letters, digits, "-" and ".", not an address or an internal name';
+  }
   if (url.pathname.split('/').every((segment) => segment === '')) return 'must have a path: which repository?';
   return undefined;
 }
@@ -108,6 +118,6 @@ function isBranchName(value: string): boolean {
 }
 
 function isRelativeDirectory(value: string): boolean {
-  return !/[\p{C}\\]/u.test(value)
+  return !/[\p{C}\p{Zl}\p{Zp}\\]/u.test(value)
     && value.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..' && !segment.startsWith('-') && segment.trim() === segment);
 }

@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => machine.stop());
 
 const APP = '{"dependencies":{"next":"16.0.0"}}';
-const packageManager = (name: string) => JSON.stringify({ packageManager: name, devDependencies: { next: '16.0.0' } });
+const packageManager = (name: unknown) => JSON.stringify({ packageManager: name, devDependencies: { next: '16.0.0' } });
 
 /** Runs the detection on these files of a repository, for the app in a directory of it. */
 async function detect(files: Record<string, string>, app = '') {
@@ -48,6 +48,10 @@ describe('without "packageManager", the lockfile decides, and its format decides
     expect(await detect({ 'package.json': APP, [lockfile]: text })).toMatchObject({ kind, tool, root: '', lockfile });
   });
 
+  test('a directory by the name of a lockfile is none', async () => {
+    expect(await detect({ 'package.json': APP, 'yarn.lock/README.md': '' })).toMatchObject({ kind: 'pnpm', lockfile: '' });
+  });
+
   test('no lockfile: pnpm in the app\'s directory', async () => {
     expect(await detect({ 'web/package.json': APP }, 'web')).toMatchObject({ kind: 'pnpm', tool: 'pnpm@10.34.9', root: 'web', lockfile: '' });
   });
@@ -67,7 +71,7 @@ describe('"packageManager" decides', () => {
     expect(await detect({ 'package.json': packageManager(name) })).toMatchObject({ kind, tool });
   });
 
-  test.each(['deno@2.0.0', 'pnpm', 'pnpm@latest', 'pnpm@https://example.com/pnpm.tgz', '--help@1.0.0', 'pnpm@9.1.0 --global'])('UNSUPPORTED_PACKAGE_MANAGER: %s', async (name) => {
+  test.each(['deno@2.0.0', 'pnpm', 'pnpm@latest', 'pnpm@https://example.com/pnpm.tgz', '--help@1.0.0', 'pnpm@9.1.0 --global', 9, { toString: false }])('UNSUPPORTED_PACKAGE_MANAGER: %j', async (name) => {
     const result = await detect({ 'package.json': packageManager(name) });
     expect(result.failure).toBe('UNSUPPORTED_PACKAGE_MANAGER');
     expect(result.output).toContain('like "pnpm@10.34.9"');
@@ -127,7 +131,7 @@ describe('"devEngines.packageManager" decides, after "packageManager" and before
     expect(await detect({ 'package.json': devEngines({ name: 'deno', onFail: 'ignore' }), 'bun.lock': '' })).toMatchObject({ kind: 'bun' });
   });
 
-  test.each([{ name: 'deno' }, { name: 'pnpm', version: 'latest' }, { name: 'pnpm', version: '>5 <3' }, 'pnpm'])('UNSUPPORTED_PACKAGE_MANAGER: %j', async (manager) => {
+  test.each([{ name: 'deno' }, { name: 'pnpm', version: 'latest' }, { name: 'pnpm', version: '>5 <3' }, 'pnpm', [null], { name: { toString: false } }, { name: 'npm', version: { toString: false } }, { name: 'npm', version: '99999999' }])('UNSUPPORTED_PACKAGE_MANAGER: %j', async (manager) => {
     const result = await detect({ 'package.json': devEngines(manager) });
     expect(result.failure).toBe('UNSUPPORTED_PACKAGE_MANAGER');
     expect(result.output).toContain('"devEngines.packageManager" is ');
@@ -158,6 +162,7 @@ describe('NOT_A_NEXTJS_APP', () => {
     ['no package.json', {}],
     ['package.json is not JSON', { 'package.json': '{' }],
     ['package.json is null', { 'package.json': 'null' }],
+    ['package.json is a directory', { 'package.json/README.md': '' }],
     ['no dependency on next', { 'package.json': '{"dependencies":{"react":"19.0.0"}}' }],
   ])('%s', async (_, files) => {
     expect((await detect(files)).failure).toBe('NOT_A_NEXTJS_APP');

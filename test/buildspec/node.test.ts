@@ -64,6 +64,8 @@ describe('the machine\'s Node.js is used', () => {
     ['a range that none of ours is in', engines('>=90')],
     ['what is no version', { '.nvmrc': 'system-wide' }],
     ['what is not even text', engines({ '>=': 20 })],
+    ['what cannot be turned into text', engines({ toString: 20 })],
+    ['the name of something in JavaScript', { '.nvmrc': 'constructor' }],
   ])('with a warning, if the app asks for %s', async (_, files) => {
     const result = await node(files);
     expect(result).toMatchObject({ version: MACHINE, path: '' });

@@ -351,7 +351,7 @@ describe('producers', () => {
   });
 });
 
-test('synthesizing adds no aspect, no validation and no lookup to the app', () => {
+test('synthesizing adds no aspect and no lookup to the app', () => {
   const { stack } = pipelineStack();
   expect(Aspects.of(stack).all).toHaveLength(0);
   expect((stack.node.root as App).synth().manifest.missing).toBeUndefined();

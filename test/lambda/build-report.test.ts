@@ -36,6 +36,11 @@ test('a reason is one short line', () => {
   expect(cache!.next!.reason).toMatch(/^a b x{196}$/);
 });
 
+test('a reason is not cut within a character', () => {
+  const { cache } = read({ cache: { next: { result: 'miss', reason: `${'x'.repeat(199)}😀😀` } } });
+  expect(cache!.next!.reason).toBe(`${'x'.repeat(199)}😀`);
+});
+
 test('whatever a build writes, the report is small and has nothing but what it may have', () => {
   const value = fc.oneof(fc.jsonValue(), fc.record({ result: fc.constantFrom('hit', 'miss'), workSeconds: fc.double(), reason: fc.string() }));
   const manifest = fc.record({ timings: fc.oneof(fc.dictionary(fc.string(), value), value), cache: fc.dictionary(fc.constantFrom('next', 'tools', 'x', '__proto__'), value) });

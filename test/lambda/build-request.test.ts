@@ -17,6 +17,7 @@ describe('a request is accepted', () => {
     ['with a root directory that has unusual but harmless names', buildRequest({ rootDirectory: 'apps/@acme/web (new)/ünïcode' })],
     ['with a branch of several parts', buildRequest({ branch: 'feature/ABC-12_do.it' })],
     ['with a port in the URL', buildRequest({ repoUrl: 'https://git.example.com:8443/team/repo' })],
+    ['with an international host, as DNS writes it', buildRequest({ repoUrl: 'https://git.xn--mnchen-3ya.example/team/repo' })],
     ['with ids of 128 characters', buildRequest({ deploymentId: 'd'.repeat(128), projectId: 'p'.repeat(128) })],
   ])('%s', (_, request) => {
     expect(parse(request)).toEqual({ valid: true, request });
@@ -42,8 +43,18 @@ describe('a request is refused, with the field and the reason', () => {
     expect(problemOf({ ...buildRequest(), rootDir: 'apps/web' })).toBe('unknown field "rootDir"');
   });
 
+  test('and its name is shown, but does nothing else to a terminal or a page', () => {
+    expect(problemOf({ ...buildRequest(), 'a\n\u009b2J\u202e\u2028b': 1 })).toBe('unknown field "a\\n\\u{9b}2J\\u{202e}\\u{2028}b"');
+  });
+
   test.each(['', '.', '..', '../other', 'a/b', '-rf', 'a b', 'a\n', 'ä', '$(id)', 'p'.repeat(129), 7, null])('project id %j', (projectId) => {
     expect(problemOf({ ...buildRequest(), projectId })).toMatch(/^projectId /);
+  });
+
+  test.each(['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch'])('%s is an object that has a length', (field) => {
+    const length = { toString: false };
+    expect(problemOf({ ...buildRequest(), [field]: { length } })).toMatch(new RegExp(`^${field} is `));
+    expect(problemOf({ ...buildRequest(), [field]: [] })).toMatch(new RegExp(`^${field} is `));
   });
 
   test.each(['main', 'HEAD', 'abc', 'A'.repeat(40), 'g'.repeat(40), 'a'.repeat(39), 'a'.repeat(41), `${'a'.repeat(40)}\n`, '--upload-pack=x', 'a'.repeat(10_000)])(
@@ -77,7 +88,16 @@ describe('a request is refused, with the field and the reason', () => {
     ['https://2130706433/a/b', 'must name a public host'],
     ['https://0x7f.1/a/b', 'must name a public host'],
     ['https://localhost/a/b', 'must name a public host'],
+    ['https://localhost.localdomain/a/b', 'must name a public host'],
     ['https://git.internal/a/b', 'must name a public host'],
+    ['https://g%69thub.com/a/b', 'must name a public host'],
+    ['https://ｇithub.com/a/b', 'must name a public host'],
+    ['https://github。com/a/b', 'must name a public host'],
+    ['https://münchen.example/a/b', 'must name a public host'],
+    ['https:///github.com/a/b', 'must name a public host'],
+    ['https://github.com:/a/b', 'must name a public host'],
+    ['https://.github.com/a/b', 'must name a public host'],
+    ['https://github..com/a/b', 'must name a public host'],
     [`https://github.com/${'a'.repeat(2048)}`, 'must be at most 2048 characters'],
   ])('repository URL %s', (repoUrl, problem) => {
     expect(problemOf(buildRequest({ repoUrl }))).toContain(`repoUrl ${problem}`);
@@ -88,7 +108,7 @@ describe('a request is refused, with the field and the reason', () => {
       expect(problemOf(buildRequest({ branch }))).toMatch(/^branch /);
     });
 
-  test.each(['', '.', '..', '/', '/etc', '../x', 'a/../b', 'a/./b', 'a//b', 'a/', './a', '-a', 'a/-b', 'a\\b', 'a\0b', 'a\nb', ' a', 'd'.repeat(513)])(
+  test.each(['', '.', '..', '/', '/etc', '../x', 'a/../b', 'a/./b', 'a//b', 'a/', './a', '-a', 'a/-b', 'a\\b', 'a\0b', 'a\nb', 'a\u2028b', ' a', 'd'.repeat(513)])(
     'root directory %j', (rootDirectory) => {
       expect(problemOf(buildRequest({ rootDirectory }))).toMatch(/^rootDirectory /);
     });

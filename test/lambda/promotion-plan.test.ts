@@ -48,6 +48,10 @@ test.each([
   expect(plan(name)).toMatchObject({ acceptable: false, failureCode: 'ARTIFACTS_INVALID' });
 });
 
+test('the name of what is not accepted is shown, but does nothing else to a terminal or a page', () => {
+  expect(plan('static/\u009b2J\u202e/../x')).toMatchObject({ problem: '"static/\\u{9b}2J\\u{202e}/../x" is not an object that a build may store' });
+});
+
 test('what is copied is what was checked', () => {
   const staged = COMPLETE.map((object) => ({ ...object, etag: `"${object.name}"` }));
   const result = planPromotion(staged, TARGET);

@@ -21,6 +21,9 @@ import { forSnapshot } from '../support/stacks';
  */
 const NEWEST_CDK = '2.276.0';
 
+/** The newest when this was written. The tests of the constructs have version 2, which other users have and older aws-cdk-libs need. */
+const NEWEST_NAG = '3.0.2';
+
 /** The lowest constructs that aws-cdk-lib accepts as its peer, and everything above. */
 const CONSTRUCTS = '^10.5.0';
 
@@ -111,6 +114,21 @@ describe('synth, with nothing on PATH', () => {
     await expect(synth('bin/mistake.js', 'cdk.out.mistake')).rejects.toThrow('VisibilityTimeout');
   }, TIMEOUT_MS);
 
+  test('gives cdk-nag nothing to say about the pipeline, only about the bucket beside it', async () => {
+    await writeFile(path.join(app, 'bin', 'nag.js'), [
+      'const { App, Validations } = require(\'aws-cdk-lib\');',
+      'const { AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks } = require(\'cdk-nag\');',
+      'const { PlatformStack } = require(\'../lib/platform-stack\');',
+      'const app = new App();',
+      'new PlatformStack(app, \'Platform\');',
+      'Validations.of(app).addPlugins(...[AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks].map((Pack) => new Pack(app)));',
+    ].join('\n'));
+    await expect(synth('bin/nag.js', 'cdk.out.nag')).rejects.toThrow('AwsSolutions-S1');
+    const { pluginReports } = JSON.parse(await readFile(path.join(app, 'cdk.out.nag', 'validation-report.json'), 'utf8'));
+    const found: string[] = JSON.stringify(pluginReports).match(/Platform\/\w+\/[\w/]+/g) ?? [];
+    expect([...new Set(found)]).toEqual(['Platform/Artifacts/Resource']);
+  }, TIMEOUT_MS);
+
   const cfnLint = spawnSync('cfn-lint', ['--version'], { timeout: 30_000 }).status === 0;
   (cfnLint ? test : test.skip)(`passes cfn-lint${cfnLint ? '' : ' (skipped: cfn-lint is not on PATH; pip install cfn-lint)'}`, async () => {
     // W3005: the CDK lets every function depend on its role, which the function names anyway.
@@ -174,7 +192,7 @@ async function installApp(tarball: string): Promise<void> {
     await mkdir(path.dirname(path.join(app, file)), { recursive: true });
     await writeFile(path.join(app, file), code);
   }
-  await npm(app, 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball, `aws-cdk-lib@${NEWEST_CDK}`, `constructs@${CONSTRUCTS}`);
+  await npm(app, 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball, `aws-cdk-lib@${NEWEST_CDK}`, `constructs@${CONSTRUCTS}`, `cdk-nag@${NEWEST_NAG}`);
   // The app's own tools, which are not what is tested here: those of this project, to download less.
   await mkdir(path.join(app, 'node_modules', '@types'));
   for (const tool of ['typescript', 'jest', '@types/jest']) {
