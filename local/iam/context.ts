@@ -1,0 +1,16 @@
+/** What IAM knows of a request beside who, what and on what: the condition keys. Their names are case-insensitive. */
+export type ContextValues = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export class RequestContext {
+  private readonly values: ReadonlyMap<string, readonly string[]>;
+
+  constructor(values: ContextValues) {
+    const present = Object.entries(values).filter((entry): entry is [string, string | string[]] => entry[1] !== undefined);
+    this.values = new Map(present.map(([key, value]) => [key.toLowerCase(), typeof value === 'string' ? [value] : value]));
+  }
+
+  /** `undefined`: the request does not carry the key. */
+  public get(key: string): readonly string[] | undefined {
+    return this.values.get(key.toLowerCase());
+  }
+}
