@@ -177,7 +177,6 @@ function lifecycleFunction(pipeline: PipelineParts, props: NextjsBuildPipelinePr
   });
 
   deploymentsTable.grant(fn, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-  deploymentsTable.encryptionKey?.grantEncryptDecrypt(fn);
   allow(fn, pipeline.stateTable.tableArn, ...options.stateActions);
   allow(fn, pipeline.project.projectArn, ...options.buildActions);
   allow(fn, pipeline.queue.queueArn, 'sqs:SendMessage');
@@ -186,7 +185,7 @@ function lifecycleFunction(pipeline: PipelineParts, props: NextjsBuildPipelinePr
     resources: [Stack.of(pipeline).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' })],
     conditions: { StringEquals: { 'events:source': EVENT_SOURCE, 'events:detail-type': STATUS_CHANGED } },
   }));
-  [...useOfKey(encryptionKey, 'dynamodb'), ...useOfKey(encryptionKey, 'sqs')].forEach((right) => fn.addToRolePolicy(right));
+  [...useOfKey(deploymentsTable.encryptionKey, 'dynamodb'), ...useOfKey(encryptionKey, 'dynamodb'), ...useOfKey(encryptionKey, 'sqs')].forEach((right) => fn.addToRolePolicy(right));
   return fn;
 }
 

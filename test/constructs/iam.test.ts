@@ -93,7 +93,8 @@ test('with imported ones that have keys: also the use of the keys', () => {
   const { template } = synthesize(importedWithKeys);
   const byRole = rights(template);
   const bucketKey = `kms:GenerateDataKey kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/bucket-key if ${THROUGH_S3}`;
-  const tableKey = 'kms:Decrypt kms:Encrypt kms:ReEncrypt* kms:GenerateDataKey* on arn:aws:kms:eu-central-1:111122223333:key/table-key';
+  const tableKey = 'kms:Decrypt kms:Encrypt kms:ReEncrypt* kms:GenerateDataKey* on arn:aws:kms:eu-central-1:111122223333:key/table-key'
+    + ` if ${THROUGH_DYNAMODB}`;
   expect(byRole.BuildsBuildRole).toEqual([
     's3:PutObject s3:AbortMultipartUpload on s3:::company-artifacts/staging/${codebuild:buildArn}/*',
     bucketKey,
