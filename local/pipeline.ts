@@ -46,7 +46,7 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
   const artifactsBucket = orchestrator.variables[HANDLER_ENV.artifactsBucket];
   await createImported(stack, artifactsBucket, table);
 
-  const client = { region: REGION, credentials: { accessKeyId: 'operator', secretAccessKey: 'local' } };
+  const client = { region: REGION, credentials: stack.operator };
   const sqs = new SQSClient({ ...client, endpoint: stack.sqs.endpoint });
   const s3 = new S3Client({ ...client, endpoint: stack.s3.endpoint, forcePathStyle: true });
   const pipeline: Pipeline = {

@@ -22,6 +22,10 @@ export class Account {
     return decide(request, { identity: role?.identity ?? [], boundary: role?.boundary, resource: this.policyOf(resource) });
   }
 
+  public hasRole(arn: string): boolean {
+    return this.roles.has(arn);
+  }
+
   private role(arn: string): Role {
     const role = this.roles.get(arn);
     if (!role) throw new Error(`No template has the role ${arn}; there are ${[...this.roles.keys()].join(', ') || 'none'}.`);

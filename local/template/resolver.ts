@@ -4,6 +4,8 @@ import type { Resource, StackTemplate } from './assembly';
 
 export const ACCOUNT_ID = '000000000000';
 
+export const REGION = 'us-east-1';
+
 export interface ResolverOptions {
   readonly region: string;
   /** What `Ref` gives for a queue: its URL, known once the SQS service runs. */

@@ -77,7 +77,7 @@ export class LocalPipeline {
   readonly projectName: string;
 
   private constructor(readonly directory: string, readonly stack: LocalStack, readonly pipeline: Pipeline, readonly logs: readonly LogLine[]) {
-    const client = { region: REGION, credentials: { accessKeyId: 'operator', secretAccessKey: 'local' } };
+    const client = { region: REGION, credentials: stack.operator };
     this.sqs = new SQSClient({ ...client, endpoint: stack.sqs.endpoint });
     this.codeBuild = new CodeBuildClient({ ...client, endpoint: stack.codebuild.endpoint });
     const [resolver] = stack.resolvers;
