@@ -182,14 +182,11 @@ export class Deployment {
   /** Lambda writes a function's log with the function's role. Without the right to, the log stays empty, and nothing else happens. */
   private logOf(functionName: string, logGroup: string, { accessKeyId }: Credentials): (line: string) => void {
     const resource = `arn:aws:logs:${REGION}:${ACCOUNT_ID}:log-group:${logGroup}:log-stream:${functionName}`;
-    let allowed: Promise<boolean> | undefined;
     const ask = async () => {
       for (const action of ['logs:CreateLogStream', 'logs:PutLogEvents']) await this.services.access.onCall({ service: 'logs', action, resource, accessKeyId });
     };
-    return (line) => {
-      allowed ??= ask().then(() => true, () => false);
-      void allowed.then((mayLog) => { if (mayLog) this.options.observer.onFunctionLog?.(functionName, line); });
-    };
+    const allowed = ask().then(() => true, () => false);
+    return (line) => void allowed.then((mayLog) => { if (mayLog) this.options.observer.onFunctionLog?.(functionName, line); });
   }
 
   /** `accessKeyId`: of whoever delivers. */

@@ -1,7 +1,6 @@
 /** The stacks whose policies are judged, and what a role could want to touch in them, by the names that a reviewer would use. */
 import { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Account } from '../../local/iam/account';
@@ -12,7 +11,7 @@ import { ACCOUNT_ID } from '../../local/template/resolver';
 import type { NextjsBuildPipeline, NextjsBuildPipelineProps } from '../../src';
 import { EVENT_SOURCE, STATUS_CHANGED } from '../../src/contract/events';
 import { REGION, resolverOf } from '../support/account';
-import { importedWithKeys, pipelineStack } from '../support/stacks';
+import { importedWithKeys, ownedWithKeys, pipelineStack } from '../support/stacks';
 
 export interface Place {
   readonly arn: string;
@@ -30,17 +29,6 @@ export interface Setup {
 /** The build that asks, wherever a build asks. */
 const BUILD = `arn:aws:codebuild:${REGION}:${ACCOUNT_ID}:build/builds:11111111-1111-1111-1111-111111111111`;
 const OTHER_BUILD = BUILD.replaceAll('1111-', '2222-');
-
-/** With keys of their own for bucket, table and the pipeline's queues and state; the keys' policies are the CDK's. */
-function ownedWithKeys(stack: Stack): Partial<NextjsBuildPipelineProps> {
-  return {
-    artifactsBucket: new s3.Bucket(stack, 'Artifacts', { encryptionKey: new kms.Key(stack, 'BucketKey') }),
-    deploymentsTable: new dynamodb.Table(stack, 'Deployments', {
-      partitionKey: { name: 'deploymentId', type: dynamodb.AttributeType.STRING }, encryptionKey: new kms.Key(stack, 'TableKey'),
-    }),
-    encryptionKey: new kms.Key(stack, 'PipelineKey'),
-  };
-}
 
 const SETUPS: Readonly<Record<string, (stack: Stack) => Partial<NextjsBuildPipelineProps>>> = {
   'own bucket and table': (stack) => ({ artifactsBucket: new s3.Bucket(stack, 'Artifacts', { enforceSSL: true }) }),
