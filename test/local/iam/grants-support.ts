@@ -55,7 +55,8 @@ function replacing(id: string, index: number, statements: readonly Statement[]):
   return (resources) => {
     const { Properties: properties = {} } = resources[id];
     const all: readonly Statement[] = [...statementsOf(properties).slice(0, index), ...statements, ...statementsOf(properties).slice(index + 1)];
-    return { ...resources, [id]: { ...resources[id], Properties: { ...properties, PolicyDocument: { ...properties.PolicyDocument as object, Statement: all } } } };
+    const document = { ...properties.PolicyDocument as object, Statement: all };
+    return { ...resources, [id]: { ...resources[id], Properties: { ...properties, PolicyDocument: document } } };
   };
 }
 

@@ -3,6 +3,7 @@
  * whole pipeline with a build of a few files, and of the handlers in the simulated faults; a run for each grant would take hours.
  */
 import * as path from 'node:path';
+import { grantsOf, type Grant, type Resources } from './grants-support';
 import type { AccessDecision } from '../../../local/iam/access-control';
 import { Account } from '../../../local/iam/account';
 import { RequestContext } from '../../../local/iam/context';
@@ -16,7 +17,6 @@ import { startSimulation, type HandlerName } from '../../simulation';
 import { LocalPipeline, until } from '../../support/local-pipeline';
 import { buildRequest } from '../../support/requests';
 import { ownedWithKeys } from '../../support/stacks';
-import { grantsOf, type Grant, type Resources } from './grants-support';
 
 /** Grants that no call here needs, and why they are there. */
 const ONLY_IN_AWS: readonly (readonly [grants: RegExp, reason: string])[] = [
@@ -32,10 +32,16 @@ const ONLY_IN_AWS: readonly (readonly [grants: RegExp, reason: string])[] = [
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'one deployment': ORDINARY,
   'a newer deployment of the branch stops the older one\'s build': {
-    ...ORDINARY, concurrentBuilds: 2, stopSupersededBuilds: true, deployments: [{ ...DEPLOYMENT, buildSeconds: 1200 }, { ...DEPLOYMENT, at: 60_000, buildSeconds: 1200 }],
+    ...ORDINARY,
+    concurrentBuilds: 2,
+    stopSupersededBuilds: true,
+    deployments: [{ ...DEPLOYMENT, buildSeconds: 1200 }, { ...DEPLOYMENT, at: 60_000, buildSeconds: 1200 }],
   },
   'a request waits for its project\'s turn and is called': {
-    ...ORDINARY, concurrentBuilds: 3, maxConcurrentBuildsPerProject: 1, deployments: [DEPLOYMENT, { ...DEPLOYMENT, at: 5000, branch: 1 }, { ...DEPLOYMENT, at: 10_000, branch: 2 }],
+    ...ORDINARY,
+    concurrentBuilds: 3,
+    maxConcurrentBuildsPerProject: 1,
+    deployments: [DEPLOYMENT, { ...DEPLOYMENT, at: 5000, branch: 1 }, { ...DEPLOYMENT, at: 10_000, branch: 2 }],
   },
   'a request waits for capacity': { ...ORDINARY, deployments: [{ ...DEPLOYMENT, buildSeconds: 600 }, { ...DEPLOYMENT, at: 5000, project: 1 }] },
   'an invalid request': { ...ORDINARY, deployments: [{ ...DEPLOYMENT, invalid: 'bad commit' }] },
