@@ -59,6 +59,8 @@ export interface LocalStack {
   readonly denials: readonly AccessDecision[];
   /** Where an AWS client finds the services. */
   readonly endpoints: Readonly<Record<string, string>>;
+  /** Of a role that the template does not have: what a platform would run besides, with the rights of these IAM statements. */
+  addRole(name: string, statements: readonly object[]): Credentials;
   /** Log of a build, kept until the work directory is removed. */
   logFileOf(buildId: string): string;
   /** Resolves when functions have done what they are at, and what follows from it; or after the bound. */
@@ -130,6 +132,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
     return {
       resolvers,
       operator,
+      addRole: (name, statements) => access.addRole(name, statements),
       denials: denials.all,
       s3,
       sqs,

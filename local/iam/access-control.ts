@@ -47,6 +47,13 @@ export class AccessControl {
     return this.keys.issue({ caller: { role }, context });
   }
 
+  /** Of a role beside the template's, for what the person at this machine runs with fewer rights than his own. */
+  addRole(name: string, statements: readonly object[]): Credentials {
+    const role = `arn:aws:iam::${this.options.accountId}:role/${name}`;
+    this.policies?.account.addRole(role, { Version: '2012-10-17', Statement: statements });
+    return this.keys.issue({ caller: { role }, context: {} });
+  }
+
   /** Of an AWS service that acts on its own behalf, for a resource of the account. */
   serviceCredentials(service: string, sourceArn: string): Credentials {
     return this.keys.issue(this.serviceIdentity(service, sourceArn));

@@ -1,13 +1,13 @@
 /** An account as its templates describe it: who may do what with which of its resources. Policies are read once. */
 import { decide, type Decision } from './decision';
 import { declaredResources } from './declared';
-import type { AccessRequest, Policy } from './policy';
+import { parsePolicy, type AccessRequest, type Policy } from './policy';
 import { readResourcePolicies } from './resource-policies';
 import { readRoles, type Role } from './roles';
 import type { Resolver } from '../template/resolver';
 
 export class Account {
-  private readonly roles: ReadonlyMap<string, Role>;
+  private readonly roles: Map<string, Role>;
   private readonly resourcePolicies: ReadonlyMap<string, Policy>;
 
   constructor(resolvers: readonly Resolver[]) {
@@ -20,6 +20,11 @@ export class Account {
     const { caller, resource } = request;
     const role = typeof caller === 'object' && 'role' in caller ? this.role(caller.role) : undefined;
     return decide(request, { identity: role?.identity ?? [], boundary: role?.boundary, resource: this.policyOf(resource) });
+  }
+
+  /** One that no template has. */
+  public addRole(arn: string, document: object): void {
+    this.roles.set(arn, { identity: [parsePolicy(document, arn)] });
   }
 
   public hasRole(arn: string): boolean {

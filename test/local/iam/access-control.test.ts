@@ -69,6 +69,13 @@ describe('Access keys', () => {
     expect(() => accessControl().assumeRole(ROLE, { ...LAMBDA, service: 'codebuild.amazonaws.com' })).toThrow('codebuild.amazonaws.com is not authorized to perform: sts:AssumeRole');
   });
 
+  it('of a role added to those of the template open what its statements say', () => {
+    const access = accessControl();
+    const { accessKeyId } = access.addRole('beside', [{ Effect: 'Allow', Action: 's3:GetObject', Resource: OBJECT }]);
+    expect(call(access, accessKeyId, { action: 's3:GetObject' })).toBeUndefined();
+    expect(call(access, accessKeyId)).toContain('role/beside is not authorized to perform: s3:PutObject');
+  });
+
   it('of a role that no template has open nothing, and it is said why', () => {
     const access = accessControl();
     const { accessKeyId } = access.assumeRole(`arn:aws:iam::${ACCOUNT}:role/elsewhere`, LAMBDA);
