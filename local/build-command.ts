@@ -169,6 +169,7 @@ class LocalRun {
       buildEnvironment: this.command.environment,
       observer: {
         onNote: (note) => this.write(`Note: ${note}`),
+        onAccessDenied: ({ reason }) => this.progress.step('IAM', `denied: ${reason}`),
         onInvoke: (name) => this.progress.step(this.functionNames.get(name) ?? name, 'invoked'),
         onFunctionLog: (name, line) => this.showFunctionLog(name, line),
         onFunctionError: (name, error) => this.progress.step(this.functionNames.get(name) ?? name, `error: ${String(error)}`),

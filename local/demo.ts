@@ -10,10 +10,9 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { RunningPipeline, runBuilds } from './build-command';
 import { exitStatusOf, runUntilInterrupted } from './interruption';
 import { invokeFunctionUrl } from './invoke';
+import { serverFunctionEnvironment } from './pipeline';
 import { exitStatusFor } from './report';
-import { REGION } from './stack';
 import type { DeploymentRecord } from '../src/contract/deployment';
-import { ISR_CACHE_DIRECTORY } from '../src/contract/keys';
 
 const APP = path.join(__dirname, '..', 'examples', 'nextjs-app');
 
@@ -29,14 +28,7 @@ async function visit({ stack, pipeline, records }: RunningPipeline): Promise<voi
     const [page, api, isr] = await invokeFunctionUrl({
       zipFile,
       requests: [{ method: 'GET', path: '/' }, { method: 'GET', path: '/api/hello/world' }, { method: 'GET', path: '/isr' }],
-      // OpenNext reads prerendered pages from its incremental cache, which a platform seeds from the isr-cache of the artifacts.
-      environment: {
-        AWS_ENDPOINT_URL_S3: stack.endpoints.AWS_ENDPOINT_URL_S3,
-        AWS_REGION: REGION,
-        CACHE_BUCKET_NAME: pipeline.artifactsBucket,
-        CACHE_BUCKET_REGION: REGION,
-        CACHE_BUCKET_KEY_PREFIX: record.artifacts.artifactsPrefix + ISR_CACHE_DIRECTORY.replace(/\/$/, ''),
-      },
+      environment: serverFunctionEnvironment(stack, pipeline.artifactsBucket, record.artifacts.artifactsPrefix),
     });
     show('page', '/', page.status === 200 && page.body.includes('<html'), `${page.status} ${page.headers['content-type']}, ${page.body.length} characters`);
     show('API route', '/api/hello/world', api.status === 200 && (JSON.parse(api.body) as { message?: string }).message !== undefined, `${api.status} ${api.body}`);

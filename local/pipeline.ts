@@ -7,6 +7,7 @@ import { LocalStack, REGION } from './stack';
 import type { BuildRequest } from '../src/contract/build-request';
 import { DEPLOYMENTS_PARTITION_KEY, DeploymentRecord, TERMINAL_STATUSES } from '../src/contract/deployment';
 import { HANDLER_ENV } from '../src/contract/environment';
+import { ISR_CACHE_DIRECTORY } from '../src/contract/keys';
 
 export interface StoredObject {
   readonly key: string;
@@ -30,6 +31,27 @@ export interface Pipeline {
 
 const POLL_MS = 100;
 
+/**
+ * Environment of a deployed app's server function: OpenNext reads prerendered pages from its incremental cache, which a platform seeds from
+ * the isr-cache of the artifacts. It is the tenant's code, and gets the right to that cache.
+ */
+export function serverFunctionEnvironment(stack: LocalStack, bucket: string, artifactsPrefix: string): Record<string, string> {
+  const prefix = artifactsPrefix + ISR_CACHE_DIRECTORY.replace(/\/$/, '');
+  const { accessKeyId, secretAccessKey } = stack.addRole('server-function', [
+    { Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], Resource: `arn:aws:s3:::${bucket}/${prefix}/*` },
+    { Effect: 'Allow', Action: 's3:ListBucket', Resource: `arn:aws:s3:::${bucket}`, Condition: { StringLike: { 's3:prefix': `${prefix}/*` } } },
+  ]);
+  return {
+    AWS_ENDPOINT_URL_S3: stack.endpoints.AWS_ENDPOINT_URL_S3,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_REGION: REGION,
+    CACHE_BUCKET_NAME: bucket,
+    CACHE_BUCKET_REGION: REGION,
+    CACHE_BUCKET_KEY_PREFIX: prefix,
+  };
+}
+
 export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
   const functions = stack.resolvers.flatMap((resolver) => resolver.resourcesOfType('AWS::Lambda::Function').map(({ logicalId, properties }) => ({
     name: resolver.physicalName(logicalId),
@@ -46,7 +68,7 @@ export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
   const artifactsBucket = orchestrator.variables[HANDLER_ENV.artifactsBucket];
   await createImported(stack, artifactsBucket, table);
 
-  const client = { region: REGION, credentials: { accessKeyId: 'operator', secretAccessKey: 'local' } };
+  const client = { region: REGION, credentials: stack.operator };
   const sqs = new SQSClient({ ...client, endpoint: stack.sqs.endpoint });
   const s3 = new S3Client({ ...client, endpoint: stack.s3.endpoint, forcePathStyle: true });
   const pipeline: Pipeline = {

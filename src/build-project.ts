@@ -9,6 +9,10 @@ import { useOfKey } from './encryption';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { checkBuildEnvironment, checkBuildImage, checkBuildTimeout, checkComputeType, checkFunctionArchitecture, checkNodeVersion, checkOpenNextVersion } from './validation';
 
+export function buildImageOf(props: NextjsBuildPipelineProps): codebuild.IBuildImage {
+  return props.buildImage ?? codebuild.LinuxBuildImage.STANDARD_7_0;
+}
+
 /** The CodeBuild project: where untrusted code runs, and all that it may do there. */
 export function buildProject(scope: Construct, props: NextjsBuildPipelineProps): codebuild.Project {
   const computeType = props.computeType ?? codebuild.ComputeType.SMALL;
@@ -21,7 +25,7 @@ export function buildProject(scope: Construct, props: NextjsBuildPipelineProps):
   if (props.functionArchitecture !== undefined) checkFunctionArchitecture(props.functionArchitecture);
   checkBuildEnvironment(props.buildEnvironment ?? {});
 
-  const buildImage = props.buildImage ?? codebuild.LinuxBuildImage.STANDARD_7_0;
+  const buildImage = buildImageOf(props);
   checkBuildImage(buildImage);
   const environment: Record<string, string> = {
     ...props.buildEnvironment,

@@ -2,22 +2,23 @@
  * The three functions that lead a deployment from its request to its end, with what calls them, what they are told in their
  * environment, and what they may do: every action and resource is listed here.
  */
-import { ArnFormat, Duration, Stack, Tokenization } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Names, Stack, Tokenization } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { buildImageOf } from './build-project';
 import { HANDLER_ENV } from './contract/environment';
 import { EVENT_SOURCE, STATUS_CHANGED } from './contract/events';
 import { ARTIFACTS_ROOT, CACHE_ROOT, HANDOVER_ROOT, STAGING_ROOT, STATIC_ROOT } from './contract/keys';
 import { useOfKey } from './encryption';
+import { denyOverrides } from './fixed-by-project';
 import { handlerFunction, HandlerFunctionProps } from './handler-function';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { maxReceiveCount, messageRetention, visibilityTimeout } from './queues';
@@ -68,13 +69,19 @@ export function createOrchestrator(pipeline: PipelineParts, props: NextjsBuildPi
       'codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds', 'codebuild:ListBuildsForProject', 'codebuild:BatchGetProjects',
     ],
   });
+  denyOverrides(pipeline.project, buildImageOf(props)).forEach((denial) => orchestrator.addToRolePolicy(denial));
   grantHandover(props.artifactsBucket, orchestrator);
   if (installSecretsPrefix !== undefined) {
     checkInstallSecretsPrefix(installSecretsPrefix);
     const secrets = { service: 'secretsmanager', resource: 'secret', resourceName: `${installSecretsPrefix}*`, arnFormat: ArnFormat.COLON_RESOURCE_NAME };
     allow(orchestrator, Stack.of(pipeline).formatArn(secrets), 'secretsmanager:GetSecretValue');
   }
-  orchestrator.addEventSource(new SqsEventSource(pipeline.queue, { batchSize, maxConcurrency, reportBatchItemFailures: true }));
+  // Lambda takes the messages with the function's role, which needs the first three; the function puts some back.
+  allow(orchestrator, pipeline.queue.queueArn, 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility');
+  // What SqsEventSource does, less the rights that it gives: it also allows to look for the queue, and to use its key other than through SQS.
+  orchestrator.addEventSourceMapping(`SqsEventSource:${Names.nodeUniqueId(pipeline.queue.node)}`, {
+    eventSourceArn: pipeline.queue.queueArn, batchSize, maxConcurrency, reportBatchItemFailures: true,
+  });
   return orchestrator;
 }
 
@@ -177,7 +184,6 @@ function lifecycleFunction(pipeline: PipelineParts, props: NextjsBuildPipelinePr
   });
 
   deploymentsTable.grant(fn, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-  deploymentsTable.encryptionKey?.grantEncryptDecrypt(fn);
   allow(fn, pipeline.stateTable.tableArn, ...options.stateActions);
   allow(fn, pipeline.project.projectArn, ...options.buildActions);
   allow(fn, pipeline.queue.queueArn, 'sqs:SendMessage');
@@ -186,7 +192,7 @@ function lifecycleFunction(pipeline: PipelineParts, props: NextjsBuildPipelinePr
     resources: [Stack.of(pipeline).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' })],
     conditions: { StringEquals: { 'events:source': EVENT_SOURCE, 'events:detail-type': STATUS_CHANGED } },
   }));
-  [...useOfKey(encryptionKey, 'dynamodb'), ...useOfKey(encryptionKey, 'sqs')].forEach((right) => fn.addToRolePolicy(right));
+  [...useOfKey(deploymentsTable.encryptionKey, 'dynamodb'), ...useOfKey(encryptionKey, 'dynamodb'), ...useOfKey(encryptionKey, 'sqs')].forEach((right) => fn.addToRolePolicy(right));
   return fn;
 }
 

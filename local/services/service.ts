@@ -15,7 +15,11 @@ export interface ApiCall {
   /** From the SigV4 credential, in the header or in a presigned query. Missing: an anonymous call. */
   readonly accessKeyId?: string;
   /** Condition keys, e.g. `s3:prefix`. */
-  readonly context?: Record<string, string>;
+  readonly context?: Readonly<Record<string, string | readonly string[]>>;
+  /** Of the API, where several share an action, e.g. `UploadPart`. */
+  readonly operation?: string;
+  /** Only decides what the answer says: that it is refused is no failure of the caller's. */
+  readonly probe?: boolean;
 }
 
 /** Throws AccessDeniedError to refuse the call; any other error is an internal error of the service. */

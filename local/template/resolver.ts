@@ -4,6 +4,8 @@ import type { Resource, StackTemplate } from './assembly';
 
 export const ACCOUNT_ID = '000000000000';
 
+export const REGION = 'us-east-1';
+
 export interface ResolverOptions {
   readonly region: string;
   /** What `Ref` gives for a queue: its URL, known once the SQS service runs. */
@@ -20,6 +22,7 @@ const NAMED: Readonly<Record<string, { property: string; arn: (name: string, at:
   'AWS::CodeBuild::Project': { property: 'Name', arn: (name, at) => `arn:aws:codebuild:${at}:project/${name}` },
   'AWS::Logs::LogGroup': { property: 'LogGroupName', arn: (name, at) => `arn:aws:logs:${at}:log-group:${name}:*` },
   'AWS::IAM::Role': { property: 'RoleName', arn: (name) => `arn:aws:iam::${ACCOUNT_ID}:role/${name}` },
+  'AWS::IAM::ManagedPolicy': { property: 'ManagedPolicyName', arn: (name) => `arn:aws:iam::${ACCOUNT_ID}:policy/${name}` },
   'AWS::KMS::Key': { property: '', arn: (name, at) => `arn:aws:kms:${at}:key/${name}` },
   'AWS::Events::Rule': { property: 'Name', arn: (name, at) => `arn:aws:events:${at}:rule/${name}` },
   'AWS::Events::EventBus': { property: 'Name', arn: (name, at) => `arn:aws:events:${at}:event-bus/${name}` },
@@ -122,7 +125,11 @@ export class Resolver {
     }
     if (name in this.stack.parameters) return this.parameter(name);
     const physicalName = this.physicalName(name);
-    return this.resource(name).Type === 'AWS::SQS::Queue' ? this.options.queueUrl(physicalName) : physicalName;
+    switch (this.resource(name).Type) {
+      case 'AWS::SQS::Queue': return this.options.queueUrl(physicalName);
+      case 'AWS::IAM::ManagedPolicy': return this.arn(name);
+      default: return physicalName;
+    }
   }
 
   private parameter(name: string): unknown {

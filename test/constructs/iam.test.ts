@@ -13,7 +13,7 @@ function rights(template: Template): Record<string, string[]> {
     for (const { Ref } of Properties.Roles) {
       roles[Ref.replace(/[0-9A-F]{8}$/, '')] = Properties.PolicyDocument.Statement.map(({ Effect, Action, Resource, Condition }: Record<string, unknown>) => {
         const where = [Resource].flat().map(readable).join(' ');
-        return `${Effect === 'Allow' ? '' : `${Effect} `}${[Action].flat().join(' ')} on ${where}${Condition ? ` if ${JSON.stringify(Condition)}` : ''}`;
+        return `${Effect === 'Allow' ? '' : `${Effect} `}${[Action].flat().join(' ')} on ${where}${Condition ? ` if ${JSON.stringify(Condition).replace(/[0-9A-F]{8}"/g, '"')}` : ''}`;
       });
     }
   }
@@ -36,6 +36,8 @@ const THROUGH_DYNAMODB = through('dynamodb.', { Ref: 'AWS::Region' }, '.');
 
 const STATUS_EVENTS = JSON.stringify({ StringEquals: { 'events:source': 'cdk-nextjs-build-pipeline', 'events:detail-type': 'Deployment Status Changed' } });
 
+const otherThan = (key: string, value: unknown) => JSON.stringify({ Null: { [key]: 'false' }, StringNotEquals: { [key]: value } });
+
 const FUNCTION_ROLES = ['BuildsOrchestratorRole', 'BuildsFinalizerRole', 'BuildsReconcilerRole'];
 const OWN_ROLES = ['BuildsBuildRole', ...FUNCTION_ROLES];
 
@@ -53,10 +55,14 @@ test('with a bucket and a table of this app: what each role may do, and nothing 
       'codebuild:StartBuild codebuild:StopBuild codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:BatchGetProjects on <BuildsProject>',
       'sqs:SendMessage on <BuildsQueue>',
       `events:PutEvents on events:event-bus/default if ${STATUS_EVENTS}`,
+      'Deny codebuild:StartBuild on <BuildsProject> if {"Null":{"codebuild:source.buildspec":"false"}}',
+      'Deny codebuild:StartBuild on <BuildsProject> if {"Bool":{"codebuild:environment.privilegedMode":"true"}}',
+      `Deny codebuild:StartBuild on <BuildsProject> if ${otherThan('codebuild:environment.image', 'aws/codebuild/standard:7.0')}`,
+      `Deny codebuild:StartBuild on <BuildsProject> if ${otherThan('codebuild:serviceRole', { 'Fn::GetAtt': ['BuildsBuildRole', 'Arn'] })}`,
       's3:PutObject on <Artifacts>/staging/handover/*',
       's3:GetObject on <Artifacts>/staging/handover/* <Artifacts>/cache/*',
       's3:ListBucket on <Artifacts> if {"StringLike":{"s3:prefix":["artifacts/*","static/*"]}}',
-      'sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:GetQueueUrl sqs:DeleteMessage sqs:GetQueueAttributes on <BuildsQueue>',
+      'sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:ChangeMessageVisibility on <BuildsQueue>',
     ],
     BuildsFinalizerRole: [
       'logs:CreateLogStream logs:PutLogEvents on <BuildsFinalizerLogs>',
@@ -87,7 +93,8 @@ test('with imported ones that have keys: also the use of the keys', () => {
   const { template } = synthesize(importedWithKeys);
   const byRole = rights(template);
   const bucketKey = `kms:GenerateDataKey kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/bucket-key if ${THROUGH_S3}`;
-  const tableKey = 'kms:Decrypt kms:Encrypt kms:ReEncrypt* kms:GenerateDataKey* on arn:aws:kms:eu-central-1:111122223333:key/table-key';
+  const tableKey = 'kms:Decrypt kms:Encrypt kms:ReEncrypt* kms:GenerateDataKey* on arn:aws:kms:eu-central-1:111122223333:key/table-key'
+    + ` if ${THROUGH_DYNAMODB}`;
   expect(byRole.BuildsBuildRole).toEqual([
     's3:PutObject s3:AbortMultipartUpload on s3:::company-artifacts/staging/${codebuild:buildArn}/*',
     bucketKey,
@@ -119,8 +126,7 @@ test('with a key for the pipeline\'s own queues and table: the functions use it 
   ];
   expect(keyRights).toEqual({
     BuildsBuildRole: [],
-    // The last one is the CDK's, for whatever consumes an encrypted queue.
-    BuildsOrchestratorRole: [throughDynamoDb, throughSqs, 'kms:Decrypt on <Key>'],
+    BuildsOrchestratorRole: [throughDynamoDb, throughSqs],
     BuildsFinalizerRole: [throughDynamoDb, throughSqs],
     BuildsReconcilerRole: [throughDynamoDb, throughSqs],
   });

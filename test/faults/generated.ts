@@ -57,7 +57,7 @@ const MAX_LINE = 240;
 const MAX_LINES = 400;
 
 async function violationsOf(simulation: Simulation, scenario: Scenario, furtherViolations: typeof violations, trace = false) {
-  const played = await play(simulation, scenario, trace);
+  const played = await play(simulation, scenario, { trace });
   try {
     return { problems: [...await violations(scenario, played), ...await furtherViolations(scenario, played)], trace: played.world.trace };
   } finally {

@@ -4,7 +4,7 @@ import type { BuildRequest } from '../../src/contract/build-request';
 import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
 import {
   CALL_FAULTS, EVENT_FAULTS, GOOD_FILES, MESSAGE_FAULTS, type AwsCall, type BuildPlan, type CallFault, type EventFault, type Faults, type HandlerName,
-  type MessageFault, type Simulation, type World,
+  type MessageFault, type Simulation, type World, type WorldOptions,
 } from '../simulation';
 
 /** How a build ends, and what the deployment's record must then say. */
@@ -126,12 +126,15 @@ export interface Played {
 }
 
 /** The caller closes the world. */
-export async function play(simulation: Simulation, scenario: Scenario, trace = false): Promise<Played> {
+export async function play(
+  simulation: Simulation, scenario: Scenario, { trace = false, onPermission }: Pick<WorldOptions, 'trace' | 'onPermission'> = {},
+): Promise<Played> {
   const { deployments } = scenario;
   const requests = deployments.map(requestOf);
   const world = simulation.world({
     ...scenario,
     trace,
+    onPermission,
     plan: (deploymentId) => {
       if (deploymentId === '') return { seconds: 30, status: 'SUCCEEDED' };
       const { ending, buildSeconds } = deployments[requests.findIndex((request) => request.deploymentId === deploymentId)];

@@ -18,7 +18,8 @@ exports.watcher = async (event) => {
   console.log(JSON.stringify(event));
   if (event['detail-type'] !== 'Scheduled Event') return event;
   const url = process.env.AWS_ENDPOINT_URL_LAMBDA + '/2015-03-31/functions/' + process.env.WORKER + '/invocations';
-  const { status } = await fetch(url, { method: 'POST', headers: { 'x-amz-invocation-type': 'Event' }, body: JSON.stringify({ from: 'watcher' }) });
+  const authorization = 'AWS4-HMAC-SHA256 Credential=' + process.env.AWS_ACCESS_KEY_ID + '/20260101/us-east-1/lambda/aws4_request';
+  const { status } = await fetch(url, { method: 'POST', headers: { authorization, 'x-amz-invocation-type': 'Event' }, body: JSON.stringify({ from: 'watcher' }) });
   if (status !== 202) throw new Error('Invoke answered ' + status);
 };
 exports.worker = async (event) => { console.log(JSON.stringify(event)); if (event.fails) throw new Error('as asked'); };
@@ -42,6 +43,7 @@ async function synthesize(): Promise<string> {
   });
   const worker = fn('worker', { retryAttempts: 0, deadLetterQueue: new sqs.Queue(test, 'Dead', { queueName: 'dead' }) });
   const watcher = fn('watcher', { environment: { WORKER: worker.functionName, WORKER_ARN: worker.functionArn } });
+  worker.grantInvoke(watcher);
   const target = new targets.LambdaFunction(watcher, { retryAttempts: 0 });
   new events.Rule(test, 'Often', { ruleName: 'often', schedule: events.Schedule.rate(Duration.minutes(5)), targets: [target] });
   new events.Rule(test, 'Nightly', { ruleName: 'nightly', schedule: events.Schedule.cron({ hour: '3' }), targets: [target] });
@@ -116,7 +118,7 @@ test('what it leaves out is noted: cron expressions, and rules that are switched
 
 test('functions are invoked by name or ARN, asynchronously with the retries and the dead-letter queue of the template', async () => {
   stack = await start();
-  const client = new LambdaClient({ endpoint: stack.endpoints.AWS_ENDPOINT_URL_LAMBDA, region: 'us-east-1', credentials: { accessKeyId: 'x', secretAccessKey: 'x' } });
+  const client = new LambdaClient({ endpoint: stack.endpoints.AWS_ENDPOINT_URL_LAMBDA, region: 'us-east-1', credentials: stack.operator });
   const { Payload } = await client.send(new InvokeCommand({ FunctionName: 'arn:aws:lambda:us-east-1:000000000000:function:watcher', Payload: '{"n":1}' }));
   expect(Payload!.transformToString()).toBe('{"n":1}');
   await client.send(new InvokeCommand({ FunctionName: 'worker', InvocationType: 'Event', Payload: '{"fails":true}' }));

@@ -8,10 +8,10 @@ import { pipeline as pipe } from 'node:stream/promises';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { runBuilds, RunningPipeline } from '../../local/build-command';
 import { FunctionUrlResponse, invokeFunctionUrl } from '../../local/invoke';
+import { serverFunctionEnvironment } from '../../local/pipeline';
 import type { DeploymentReport } from '../../local/report';
-import { REGION } from '../../local/stack';
 import type { DeploymentRecord } from '../../src/contract/deployment';
-import { ISR_CACHE_DIRECTORY, STAGING_ROOT } from '../../src/contract/keys';
+import { STAGING_ROOT } from '../../src/contract/keys';
 import { STATE_KINDS } from '../../src/contract/state-table';
 
 const APP = path.join(__dirname, '..', '..', 'examples', 'nextjs-app');
@@ -50,13 +50,7 @@ async function look({ stack, pipeline, records }: RunningPipeline): Promise<void
   answers = await invokeFunctionUrl({
     zipFile,
     requests: ['/', '/api/hello/world', '/isr', '/no-such-page'].map((to) => ({ method: 'GET', path: to })),
-    environment: {
-      AWS_ENDPOINT_URL_S3: stack.endpoints.AWS_ENDPOINT_URL_S3,
-      AWS_REGION: REGION,
-      CACHE_BUCKET_NAME: artifactsBucket,
-      CACHE_BUCKET_REGION: REGION,
-      CACHE_BUCKET_KEY_PREFIX: artifacts.artifactsPrefix + ISR_CACHE_DIRECTORY.replace(/\/$/, ''),
-    },
+    environment: serverFunctionEnvironment(stack, artifactsBucket, artifacts.artifactsPrefix),
   });
 }
 

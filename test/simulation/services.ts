@@ -15,6 +15,7 @@ import { dynaliteServer } from '../../local/services/dynamodb/dynalite-server';
 import { replyError, S3Request } from '../../local/services/s3/request';
 import { routeOf } from '../../local/services/s3/routes';
 import { UploadStore } from '../../local/services/s3/upload-store';
+import type { OnCall } from '../../local/services/service';
 import { ACTIONS } from '../../local/services/sqs/actions';
 import { Queues } from '../../local/services/sqs/queues';
 import { DEPLOYMENTS_PARTITION_KEY } from '../../src/contract/deployment';
@@ -125,13 +126,13 @@ export class Bucket {
     this.stores = { objects, uploads: new UploadStore(objects) };
   }
 
-  async handle({ host, path, ...request }: HttpRequest): Promise<HttpAnswer> {
+  async handle({ host, path, ...request }: HttpRequest, onCall?: OnCall): Promise<HttpAnswer> {
     // The SDK puts the bucket into the host's name; the embedded S3 knows it in the path only.
     const bucket = /^(.+)\.s3\./.exec(host)?.[1];
     const incoming = new Incoming({ ...request, host, path: bucket ? `/${bucket}${path}` : path });
     const outgoing = new Outgoing();
     try {
-      const s3Request = new S3Request(incoming as unknown as IncomingMessage, outgoing as unknown as ServerResponse, this.stores);
+      const s3Request = new S3Request(incoming as unknown as IncomingMessage, outgoing as unknown as ServerResponse, { ...this.stores, onCall });
       s3Request.requireBucket();
       await routeOf(s3Request).handle(s3Request);
     } catch (error) {
@@ -160,14 +161,16 @@ export function queues(now: () => number): Queues {
   return new Queues({ accountId: ACCOUNT_ID, region: REGION, endpoint: `https://sqs.${REGION}.amazonaws.com`, now });
 }
 
-export async function handleSqs(of: Queues, request: HttpRequest): Promise<HttpAnswer> {
+export async function handleSqs(of: Queues, request: HttpRequest, onCall?: OnCall): Promise<HttpAnswer> {
   return answerAwsJson('AmazonSQS', '1.0', request, async (operation, input) => {
     if (!Object.hasOwn(ACTIONS, operation)) {
       throw new AwsJsonError('com.amazon.coral.service#UnknownOperationException', `SQS has no ${operation}.`);
     }
     // Nobody waits in virtual time: a long poll finds what is there.
     return ACTIONS[operation](of, { ...input, ...operation === 'ReceiveMessage' && { WaitTimeSeconds: 0 } }, {
-      senderId: ACCOUNT_ID, signal: new AbortController().signal, authorize: async () => undefined,
+      senderId: ACCOUNT_ID,
+      signal: new AbortController().signal,
+      authorize: async (action, resource) => onCall?.({ service: 'sqs', action: `sqs:${action}`, resource }),
     });
   });
 }

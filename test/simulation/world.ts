@@ -6,9 +6,11 @@ import { LONGEST_DELAY_MS, type AwsCall, type EventFault, type Faults, type Hand
 import { Invocation, type InvocationContext, type Outcome } from './invocation';
 import { Observation } from './observation';
 import { Random } from './random';
-import { answerAwsJson, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Bucket, type Item, type Tables } from './services';
+import { ACCOUNT_ID, answerAwsJson, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, REGION, STATE_TABLE_NAME, type Bucket, type Item, type Tables } from './services';
 import type { EnvironmentKey, EnvironmentPool } from './simulation';
 import { Timeline } from './timeline';
+import { callsOf } from '../../local/services/dynamodb/calls';
+import type { ApiCall } from '../../local/services/service';
 import type { Queue } from '../../local/services/sqs/queue';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { TERMINAL_STATUSES, type DeploymentRecord } from '../../src/contract/deployment';
@@ -38,6 +40,8 @@ export interface WorldOptions {
   /** Files to load in place of the bundled handlers. */
   readonly handlers?: Partial<Record<HandlerName, string>>;
   readonly trace?: boolean;
+  /** Told of every permission that AWS would check for a call of a handler. */
+  readonly onPermission?: (handler: HandlerName, call: ApiCall) => void;
 }
 
 interface Shared {
@@ -334,11 +338,14 @@ export class World {
   }
 
   private async answer(call: AwsCall, request: HttpRequest): Promise<HttpAnswer> {
+    const { onPermission } = this.options;
+    const onCall = onPermission && ((permission: ApiCall) => onPermission(call.handler, permission));
+    if (onCall) permissionsOf(call, request).forEach(onCall);
     switch (call.service) {
       case 'dynamodb': return this.shared.tables.handle(request);
       case 'codebuild': return this.codeBuild.handle(request);
-      case 's3': return this.bucket.handle(request);
-      case 'sqs': return handleSqs(this.queues, request);
+      case 's3': return this.bucket.handle(request, onCall);
+      case 'sqs': return handleSqs(this.queues, request, onCall);
       case 'events': return answerAwsJson('AWSEvents', '1.1', request, async (_, input) => this.putEvents(input.Entries as PutEventsEntry[]));
       case 'lambda': return this.acceptInvocation(request);
     }
@@ -401,6 +408,20 @@ function usualLatency(random: Random): number {
 
 function nameOf({ handler, invocation, index, operation }: AwsCall): string {
   return `${handler} ${invocation}.${index} ${operation}`;
+}
+
+/** Of the services that are not those of the local run, which report their own. */
+function permissionsOf({ operation, service }: AwsCall, { body, headers }: HttpRequest): ApiCall[] {
+  const arn = (of: string, name: string) => `arn:aws:${of}:${REGION}:${ACCOUNT_ID}:${name}`;
+  switch (service) {
+    case 'dynamodb': return callsOf(headers['x-amz-target'], body, { region: REGION, accountId: ACCOUNT_ID });
+    case 'codebuild': return [{ service, action: `codebuild:${operation}`, resource: BUILD_PROJECT_ARN }];
+    case 'lambda': return [{ service, action: 'lambda:InvokeFunction', resource: arn('lambda', 'function:finalizer') }];
+    case 'events': return (JSON.parse(body.toString()) as { Entries: { Source: string; DetailType: string }[] }).Entries.map(({ DetailType, Source }) => ({
+      service, action: 'events:PutEvents', resource: arn('events', 'event-bus/default'), context: { 'events:source': Source, 'events:detail-type': DetailType },
+    }));
+    default: return [];
+  }
 }
 
 function describe({ path, headers, body }: HttpRequest): string {

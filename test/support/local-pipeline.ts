@@ -15,8 +15,8 @@ import { deploymentsTable } from './stacks';
 import { prepareImage } from '../../local/image';
 import { findPipeline, type Pipeline } from '../../local/pipeline';
 import type { LambdaFunction } from '../../local/services/lambda/lambda-function';
-import { LocalStack, REGION, startStack } from '../../local/stack';
-import { Assembly, readAssembly, type Resource } from '../../local/template/assembly';
+import { LocalStack, REGION, startStack, type StackObserver } from '../../local/stack';
+import { Assembly, readAssembly, type Resource, type StackTemplate } from '../../local/template/assembly';
 import { NextjsBuildPipeline, type NextjsBuildPipelineProps } from '../../src';
 import type { BuildRequest } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
@@ -25,7 +25,10 @@ import { STAGING_ROOT } from '../../src/contract/keys';
 
 export interface LocalPipelineOptions {
   /** Of the construct, beside its bucket and its table. */
-  readonly props?: Partial<NextjsBuildPipelineProps>;
+  readonly props?: Partial<NextjsBuildPipelineProps> | ((stack: Stack) => Partial<NextjsBuildPipelineProps>);
+  /** What somebody does to the template before it is run. */
+  readonly change?: (resources: StackTemplate['resources']) => StackTemplate['resources'];
+  readonly onAccessDecision?: StackObserver['onAccessDecision'];
   /** In place of the pipeline's own. */
   readonly buildspec?: string;
   /** Of the build project. AWS accepts 5 and more; nobody wants to wait so long for a test. */
@@ -55,12 +58,15 @@ export class LocalPipeline {
       const assembly = await readAssembly(synthesizePipeline(path.join(directory, 'cdk.out'), options.props));
       const image = await prepareImage({ directory: path.join(directory, 'image') });
       const stack = await startStack({
-        assembly: withProject(assembly, options),
+        assembly: withChanges(assembly, options),
         stateDirectory: path.join(directory, 'state'),
         workDirectory: path.join(directory, 'work'),
         imageEnvironment: { ...image.environment, ...options.imageEnvironment },
         buildEnvironment: options.buildEnvironment ?? {},
-        observer: { onFunctionLog: (functionName, line) => logs.push(parseLine(functionName, line)) },
+        observer: {
+          onAccessDecision: options.onAccessDecision,
+          onFunctionLog: (functionName, line) => logs.push(parseLine(functionName, line)),
+        },
       });
       return new LocalPipeline(directory, stack, await findPipeline(stack), logs);
     } catch (error) {
@@ -77,7 +83,7 @@ export class LocalPipeline {
   readonly projectName: string;
 
   private constructor(readonly directory: string, readonly stack: LocalStack, readonly pipeline: Pipeline, readonly logs: readonly LogLine[]) {
-    const client = { region: REGION, credentials: { accessKeyId: 'operator', secretAccessKey: 'local' } };
+    const client = { region: REGION, credentials: stack.operator };
     this.sqs = new SQSClient({ ...client, endpoint: stack.sqs.endpoint });
     this.codeBuild = new CodeBuildClient({ ...client, endpoint: stack.codebuild.endpoint });
     const [resolver] = stack.resolvers;
@@ -196,14 +202,19 @@ export async function until<T>(what: string, ask: () => Promise<T> | T, timeoutM
 }
 
 /** Returns the cdk.out. In this process: an App of its own process takes seconds more to load. */
-export function synthesizePipeline(outdir: string, props: Partial<NextjsBuildPipelineProps> = {}): string {
+export function synthesizePipeline(outdir: string, props: LocalPipelineOptions['props'] = {}): string {
   const app = new App({ outdir, analyticsReporting: false });
   const stack = new Stack(app, 'Test');
-  new NextjsBuildPipeline(stack, 'Builds', { artifactsBucket: new s3.Bucket(stack, 'Artifacts'), deploymentsTable: deploymentsTable(stack), ...props });
+  const given = typeof props === 'function' ? props(stack) : props;
+  new NextjsBuildPipeline(stack, 'Builds', {
+    ...given,
+    artifactsBucket: given.artifactsBucket ?? new s3.Bucket(stack, 'Artifacts'),
+    deploymentsTable: given.deploymentsTable ?? deploymentsTable(stack),
+  });
   return app.synth().directory;
 }
 
-function withProject(assembly: Assembly, { buildspec, timeoutInMinutes }: LocalPipelineOptions): Assembly {
+function withChanges(assembly: Assembly, { buildspec, change: changeAll = (resources) => resources, timeoutInMinutes }: LocalPipelineOptions): Assembly {
   const change = (resource: Resource): Resource => {
     if (resource.Type !== 'AWS::CodeBuild::Project') return resource;
     const { Source: source, TimeoutInMinutes: timeout, ...properties } = resource.Properties as { Source: object; TimeoutInMinutes: number };
@@ -219,7 +230,7 @@ function withProject(assembly: Assembly, { buildspec, timeoutInMinutes }: LocalP
   return {
     ...assembly,
     stacks: assembly.stacks.map((stack) => ({
-      ...stack, resources: Object.fromEntries(Object.entries(stack.resources).map(([id, resource]) => [id, change(resource)])),
+      ...stack, resources: changeAll(Object.fromEntries(Object.entries(stack.resources).map(([id, resource]) => [id, change(resource)]))),
     })),
   };
 }

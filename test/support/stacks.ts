@@ -40,6 +40,17 @@ export function importedWithKeys(stack: Stack): Pick<NextjsBuildPipelineProps, '
   };
 }
 
+/** Bucket, table and the pipeline's own queues and table, each with a key of this app. */
+export function ownedWithKeys(stack: Stack): Partial<NextjsBuildPipelineProps> {
+  return {
+    artifactsBucket: new s3.Bucket(stack, 'Artifacts', { encryptionKey: new kms.Key(stack, 'BucketKey') }),
+    deploymentsTable: new dynamodb.Table(stack, 'Deployments', {
+      partitionKey: { name: 'deploymentId', type: dynamodb.AttributeType.STRING }, encryptionKey: new kms.Key(stack, 'TableKey'),
+    }),
+    encryptionKey: new kms.Key(stack, 'PipelineKey'),
+  };
+}
+
 /**
  * The template without the buildspec, which has tests of its own and would drown everything else, and without list entries that
  * CloudFormation drops: an older aws-cdk-lib writes an `AWS::NoValue` for the indexes that a table does not have.

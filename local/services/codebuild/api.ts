@@ -1,6 +1,6 @@
 /** CodeBuild's API over HTTP: JSON 1.1, the operation in X-Amz-Target. */
 import { AwsJsonError, serveAwsJson, type AwsJsonProtocol } from '../aws-json';
-import { accessKeyIdOf, listen, type Listener, type OnCall } from '../service';
+import { accessKeyIdOf, listen, type ApiCall, type Listener, type OnCall } from '../service';
 import type { Build } from './build';
 import type { BuildQueue } from './build-queue';
 import { CodeBuildError } from './errors';
@@ -12,6 +12,8 @@ export interface ApiOptions {
   readonly accountId: string;
   readonly region: string;
   readonly onCall?: OnCall;
+  /** Builds see it: a name of the caller, not the key. Default: the key. */
+  readonly initiatorOf?: (accessKeyId: string | undefined) => string;
   readonly projects: ReadonlyMap<string, ProjectDefinition>;
   readonly queue: BuildQueue;
 }
@@ -37,14 +39,14 @@ export async function serveApi(options: ApiOptions): Promise<Listener> {
   }));
 }
 
-function operationsOf({ accountId, region, onCall, projects, queue }: ApiOptions): Record<string, Operation> {
+function operationsOf({ accountId, initiatorOf, region, onCall, projects, queue }: ApiOptions): Record<string, Operation> {
   const arnPrefix = `arn:aws:codebuild:${region}:${accountId}:`;
   const projectArn = (name: string): string => `${arnPrefix}project/${name}`;
   const started = new Map<string, { parameters: string; build: Build; expiresAt: number }>();
 
-  async function authorize(action: string, projectName: string | undefined, accessKeyId: string | undefined): Promise<void> {
+  async function authorize(action: string, projectName: string | undefined, accessKeyId: string | undefined, context?: ApiCall['context']): Promise<void> {
     const resource = projectName === undefined ? '*' : projectArn(projectName);
-    await onCall?.({ service: 'codebuild', action: `codebuild:${action}`, resource, accessKeyId });
+    await onCall?.({ service: 'codebuild', action: `codebuild:${action}`, resource, accessKeyId, ...(context && { context }) });
   }
 
   async function authorizeAll(action: string, projectNames: readonly string[], accessKeyId: string | undefined): Promise<void> {
@@ -76,7 +78,7 @@ function operationsOf({ accountId, region, onCall, projects, queue }: ApiOptions
   return {
     StartBuild: async (input, accessKeyId) => {
       const projectName = text(input, 'projectName');
-      await authorize('StartBuild', projectName, accessKeyId);
+      await authorize('StartBuild', projectName, accessKeyId, overridesOf(input));
       const refused = Object.keys(input).filter((name) => !START_BUILD_PARAMETERS.includes(name));
       if (refused.length > 0) {
         throw invalid(`The local CodeBuild does not implement ${refused.join(', ')} of StartBuild; it knows ${START_BUILD_PARAMETERS.join(', ')}.`);
@@ -89,7 +91,7 @@ function operationsOf({ accountId, region, onCall, projects, queue }: ApiOptions
         project: project(projectName),
         environmentVariables,
         sourceVersion: optionalText(input, 'sourceVersion'),
-        initiator: accessKeyId ?? 'anonymous',
+        initiator: initiatorOf?.(accessKeyId) ?? accessKeyId ?? 'anonymous',
       });
       if (token && started.get(token)?.build !== build) {
         started.set(token, { parameters, build, expiresAt: Date.now() + IDEMPOTENCY_MS });
@@ -138,6 +140,20 @@ function operationsOf({ accountId, region, onCall, projects, queue }: ApiOptions
       };
     },
   };
+}
+
+/** Condition keys are there for what a request overrides. Of the buildspec they say only that. */
+function overridesOf(input: Input): ApiCall['context'] {
+  const names = objects<EnvironmentVariable>(input, 'environmentVariablesOverride').map(({ name }) => String(name));
+  const overrides: [string, unknown][] = [
+    ['codebuild:source.buildspec', input.buildspecOverride && 'true'],
+    ['codebuild:environment.image', input.imageOverride],
+    ['codebuild:environment.privilegedMode', input.privilegedModeOverride],
+    ['codebuild:serviceRole', input.serviceRoleOverride],
+  ];
+  const given = overrides.filter(([, value]) => value !== undefined).map(([key, value]): [string, string] => [key, String(value)]);
+  const context = { ...Object.fromEntries(given), ...(names.length > 0 ? { 'codebuild:environment.environmentVariables.name': names } : {}) };
+  return Object.keys(context).length > 0 ? context : undefined;
 }
 
 function projectToApi(project: ProjectDefinition, arn: string): Record<string, unknown> {

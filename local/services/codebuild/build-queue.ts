@@ -4,10 +4,12 @@ import { CodeBuildError } from './errors';
 import { buildStateChange, type BuildStateChangeEvent } from './event';
 import { execute, removeWorkDirectory } from './execution';
 import type { EndStatus, Phase } from './phases';
+import type { OnCall } from '../service';
 
 export interface BuildQueueOptions {
   readonly accountId: string;
   readonly region: string;
+  readonly onCall?: OnCall;
   readonly logDirectory: string;
   readonly workDirectory: string;
   readonly baseEnvironment: Readonly<Record<string, string>>;

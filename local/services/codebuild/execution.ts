@@ -9,12 +9,16 @@ import { promisify } from 'node:util';
 import type { Build } from './build';
 import { BUILDSPEC_PHASES, parseBuildspec, type Buildspec } from './buildspec';
 import { NO_CONTEXT, type EndStatus } from './phases';
+import type { ProjectDefinition } from './project';
 import { containerLine, leavePhase, runBuildspec } from './runner';
+import { AccessDeniedError, type OnCall } from '../service';
 
 export interface ExecutionOptions {
   /** Work directories are made here and removed after the build. */
   readonly workDirectory: string;
+  readonly accountId: string;
   readonly region: string;
+  readonly onCall?: OnCall;
   /** What the image gives to every build. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
   readonly onLine: (build: Build, line: string) => void;
@@ -50,6 +54,14 @@ async function executeIn(directory: string, build: Build, options: ExecutionOpti
   await Promise.all([source, home, scratch, temporaryDirectoryOf(build)].map((path) => mkdir(path, { recursive: true })));
   onLine(containerLine('Phase is DOWNLOAD_SOURCE'));
   onLine(containerLine(`CODEBUILD_SRC_DIR=${source}`));
+  let credentials: Credentials;
+  try {
+    credentials = await useServiceRole(build, options);
+  } catch (error) {
+    if (!(error instanceof AccessDeniedError)) throw error;
+    leavePhase(run, 'FAILED', { statusCode: 'ACCESS_DENIED', message: error.message });
+    return 'FAILED';
+  }
   let buildspec: Buildspec;
   try {
     buildspec = parseBuildspec(build.project.buildspec);
@@ -64,7 +76,7 @@ async function executeIn(directory: string, build: Build, options: ExecutionOpti
   return runBuildspec({
     ...run,
     buildspec,
-    environment: environmentOf(build, buildspec, options, source, home),
+    environment: environmentOf(build, buildspec, credentials, options, source, home),
     marker: 'CODEBUILD_BUILD_ID',
     directory: source,
     scratchDirectory: scratch,
@@ -72,11 +84,23 @@ async function executeIn(directory: string, build: Build, options: ExecutionOpti
   });
 }
 
+type Credentials = ReturnType<ProjectDefinition['credentialsFor']>;
+
+/** CodeBuild assumes the service role and writes the build's log with it. In which phase it finds that it may not is UNVERIFIED. */
+async function useServiceRole(build: Build, { accountId, onCall, region }: ExecutionOptions): Promise<Credentials> {
+  const credentials = build.project.credentialsFor(build.arn);
+  for (const action of ['logs:CreateLogStream', 'logs:PutLogEvents']) {
+    const resource = `arn:aws:logs:${region}:${accountId}:log-group:${build.logGroupName}:log-stream:${build.uuid}`;
+    await onCall?.({ service: 'logs', action, resource, accessKeyId: credentials.accessKeyId });
+  }
+  return credentials;
+}
+
 /** StartBuild overrides the project, the project overrides the buildspec; what makes this build this build stands above all. */
 function environmentOf(
-  build: Build, buildspec: Buildspec, { baseEnvironment, region }: ExecutionOptions, source: string, home: string,
+  build: Build, buildspec: Buildspec, credentials: Credentials, { baseEnvironment, region }: ExecutionOptions, source: string, home: string,
 ): Record<string, string> {
-  const { roleCredentials, environment } = build.project;
+  const { environment } = build.project;
   return {
     ...baseEnvironment,
     CI: 'true',
@@ -86,8 +110,8 @@ function environmentOf(
     TMPDIR: temporaryDirectoryOf(build),
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    AWS_ACCESS_KEY_ID: roleCredentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: roleCredentials.secretAccessKey,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     CODEBUILD_BUILD_ARN: build.arn,
     CODEBUILD_BUILD_ID: build.id,
     CODEBUILD_BUILD_IMAGE: environment.image,

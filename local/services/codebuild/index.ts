@@ -21,6 +21,7 @@ export interface CodeBuildOptions {
   readonly accountId: string;
   readonly region: string;
   readonly onCall?: OnCall;
+  readonly initiatorOf?: (accessKeyId: string | undefined) => string;
   readonly onEvent: (event: BuildStateChangeEvent) => void;
   readonly onLog?: (buildId: string, line: string) => void;
   /** When a phase begins, and again when it ends. */

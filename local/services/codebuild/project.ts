@@ -26,8 +26,8 @@ export interface ProjectDefinition {
   /** Default: `/aws/codebuild/<name>`. Only a name here: the log is a file. */
   readonly logGroupName?: string;
   readonly environment: ProjectEnvironment;
-  /** What the AWS SDK and CLI in the build sign with. */
-  readonly roleCredentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Of the service role, for one build: what the AWS SDK and CLI in the build sign with. */
+  readonly credentialsFor: (buildArn: string) => { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** ARN. */
   readonly serviceRole: string;
 }

@@ -2,14 +2,16 @@
  * DynamoDB on 127.0.0.1: dynalite, in memory, with its items kept as plain JSON files between runs.
  * dynalite has no transactions and does not return the old item of a failed condition; the pipeline needs neither.
  */
-import { once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import * as path from 'node:path';
 import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, paginateScan, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { callsOf } from './calls';
 import { dynaliteServer } from './dynalite-server';
+import { AccessDeniedError, accessKeyIdOf, BodyTooLargeError, listen, readBody, send, type OnCall } from '../service';
 
 export type TableDefinition = Pick<CreateTableCommandInput, 'AttributeDefinitions' | 'KeySchema' | 'GlobalSecondaryIndexes' | 'LocalSecondaryIndexes'>
   & {
@@ -30,12 +32,19 @@ export interface DynamoDbService {
   close(): Promise<void>;
 }
 
-export async function startDynamoDb(options: { directory: string; region: string }): Promise<DynamoDbService> {
-  const server = dynaliteServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const plainClient = new DynamoDBClient({ endpoint, region: options.region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+export interface DynamoDbOptions {
+  readonly directory: string;
+  readonly region: string;
+  readonly accountId?: string;
+  readonly onCall?: OnCall;
+  /** Of `client`. */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDbService> {
+  const dynalite = dynaliteServer();
+  const { endpoint, close } = await listen((request, response) => serve(dynalite, options, request, response));
+  const plainClient = new DynamoDBClient({ endpoint, region: options.region, credentials: options.credentials ?? { accessKeyId: 'local', secretAccessKey: 'local' } });
   const client = DynamoDBDocumentClient.from(plainClient, { marshallOptions: { removeUndefinedValues: true } });
   const tables: string[] = [];
   const fileOf = (table: string) => path.join(options.directory, `${table}.json`);
@@ -63,12 +72,38 @@ export async function startDynamoDb(options: { directory: string; region: string
     },
     async close() {
       plainClient.destroy();
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
+      await close();
     },
   };
+}
+
+/** DynamoDB's own limit, for a BatchWriteItem. */
+const MAX_BODY_BYTES = 16 * 1024 ** 2;
+
+async function serve(dynalite: Server, { accountId = '000000000000', onCall, region }: DynamoDbOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const refuse = (status: number, type: string, message: string) => send(
+    response, status, { 'content-type': 'application/x-amz-json-1.0' }, JSON.stringify({ __type: `com.amazon.coral.service#${type}`, Message: message, message }),
+  );
+  try {
+    const body = await readBody(request, MAX_BODY_BYTES);
+    const accessKeyId = accessKeyIdOf(request);
+    for (const call of callsOf(String(request.headers['x-amz-target'] ?? ''), body, { region, accountId })) await onCall?.({ ...call, accessKeyId });
+    handOver(dynalite, request, body, response);
+  } catch (error) {
+    if (error instanceof AccessDeniedError) return refuse(400, 'AccessDeniedException', error.message);
+    if (error instanceof BodyTooLargeError) return refuse(413, 'RequestEntityTooLargeException', error.message);
+    // The client has gone before its request was complete.
+    if (request.destroyed && !request.complete) return;
+    throw error;
+  }
+}
+
+/** dynalite listens on no port of its own: there everybody could do everything. It takes a request that has arrived as a whole. */
+function handOver(dynalite: Server, { headers, method, url }: IncomingMessage, body: Buffer, response: ServerResponse): void {
+  const request = Object.assign(new EventEmitter(), { headers, method, url });
+  dynalite.emit('request', request, response);
+  request.emit('data', body);
+  request.emit('end');
 }
 
 async function readItems(file: string): Promise<Record<string, unknown>[]> {

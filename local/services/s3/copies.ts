@@ -48,7 +48,7 @@ export async function uploadPartCopy(request: S3Request): Promise<void> {
   const { objects, uploads, bucket, key, headers } = request;
   const name = sourceOf(request);
   await authorizedSource(request, name);
-  await request.authorize('PutObject');
+  await request.authorize('PutObject', request, { operation: 'UploadPartCopy' });
   const upload = uploads.get(bucket, key, request.query.get('uploadId') ?? '');
   const number = partNumberOf(request);
   const { content } = await openSource(request, name, headers['x-amz-copy-source-range']);

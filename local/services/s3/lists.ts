@@ -128,7 +128,7 @@ async function authorizeList(request: S3Request): Promise<void> {
     const value = request.query.get(name);
     return value === null ? [] : [[`s3:${name}`, value]];
   });
-  await request.authorize('ListBucket', { bucket: request.bucket }, Object.fromEntries(sent));
+  await request.authorize('ListBucket', { bucket: request.bucket }, { context: Object.fromEntries(sent) });
 }
 
 interface Entry {

@@ -16,8 +16,8 @@ const MAX_DELETED_KEYS = 1000;
 const OVERRIDABLE = ['content-type', 'content-language', 'expires', 'cache-control', 'content-disposition', 'content-encoding'];
 
 /** Every right that S3 asks for before it creates an object with these headers. */
-export async function authorizeWrite(request: S3Request): Promise<void> {
-  await request.authorize('PutObject');
+export async function authorizeWrite(request: S3Request, operation?: string): Promise<void> {
+  await request.authorize('PutObject', request, { operation });
   if (request.headers['x-amz-tagging']) {
     await request.authorize('PutObjectTagging');
   }
@@ -51,7 +51,7 @@ export async function getObject(request: S3Request): Promise<void> {
 }
 
 export async function headObject(request: S3Request): Promise<void> {
-  await request.authorize('GetObject');
+  await request.authorize('GetObject', request, { operation: 'HeadObject' });
   const object = request.objects.head(request.bucket, request.key) ?? await request.refuseMissing();
   checkReadConditions(request.headers, object);
   writeHead(request, object, parseRange(request.headers.range, object.size));

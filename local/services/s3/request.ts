@@ -1,7 +1,7 @@
 /** One S3 request: what it asks for, who may have it, and how it is answered. */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { accessKeyIdOf, AccessDeniedError, BodyTooLargeError, readBody, send, type OnCall } from '../service';
+import { accessKeyIdOf, AccessDeniedError, BodyTooLargeError, readBody, send, type ApiCall, type OnCall } from '../service';
 import { RequestContent, type Headers } from './body';
 import { noSuchBucket, noSuchKey, S3Error } from './errors';
 import type { ObjectStore } from './object-store';
@@ -46,13 +46,15 @@ export class S3Request {
   }
 
   /** Lets the caller of `startS3` refuse. Without names: on the request's own bucket or object. */
-  async authorize(action: string, on: { bucket?: string; key?: string } = this, context?: Record<string, string>): Promise<void> {
+  async authorize(
+    action: string, on: { bucket?: string; key?: string } = this, more: Pick<ApiCall, 'context' | 'operation' | 'probe'> = {},
+  ): Promise<void> {
     await this.stores.onCall?.({
       service: 's3',
       action: `s3:${action}`,
       resource: on.bucket ? `arn:aws:s3:::${on.bucket}${on.key ? `/${on.key}` : ''}` : '*',
       accessKeyId: accessKeyIdOf(this.incoming),
-      context,
+      ...more,
     });
   }
 
@@ -64,7 +66,7 @@ export class S3Request {
 
   /** S3 tells only those who may list a bucket that a key is missing; the others get AccessDenied. */
   async refuseMissing({ bucket, key }: { bucket: string; key: string } = this): Promise<never> {
-    await this.authorize('ListBucket', { bucket });
+    await this.authorize('ListBucket', { bucket }, { probe: true });
     throw noSuchKey(key);
   }
 

@@ -41,7 +41,7 @@ export async function createMultipartUpload(request: S3Request): Promise<void> {
 
 export async function uploadPart(request: S3Request): Promise<void> {
   const { objects, uploads, headers } = request;
-  await request.authorize('PutObject');
+  await request.authorize('PutObject', request, { operation: 'UploadPart' });
   const upload = uploadOf(request);
   const number = partNumberOf(request);
   const sent = sentAlgorithm(headers);
@@ -58,7 +58,7 @@ export async function uploadPart(request: S3Request): Promise<void> {
 
 export async function completeMultipartUpload(request: S3Request): Promise<void> {
   const { objects, uploads, bucket, key, headers } = request;
-  await authorizeWrite(request);
+  await authorizeWrite(request, 'CompleteMultipartUpload');
   const upload = uploadOf(request);
   // A checksum in the headers is the object's, not the document's.
   const document = await request.document({ 'content-length': headers['content-length'], 'x-amz-content-sha256': headers['x-amz-content-sha256'] });

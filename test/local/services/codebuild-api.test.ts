@@ -2,7 +2,7 @@
 import {
   BatchGetBuildsCommand, BatchGetProjectsCommand, ListBuildsCommand, ListBuildsForProjectCommand, StopBuildCommand, type StartBuildCommandInput,
 } from '@aws-sdk/client-codebuild';
-import { accountId, region, codeBuild, client, calls, events, start, project, startBuild } from './codebuild-support';
+import { accountId, calls, client, codeBuild, completed, events, logs, project, region, start, startBuild } from './codebuild-support';
 import { type ProjectDefinition } from '../../../local/services/codebuild';
 import { AccessDeniedError } from '../../../local/services/service';
 
@@ -84,7 +84,7 @@ describe('authorisation', () => {
     await client.send(new ListBuildsCommand({}));
     await client.send(new BatchGetProjectsCommand({ names: ['builds'] }));
     const resource = `arn:aws:codebuild:${region}:${accountId}:project/builds`;
-    expect(calls).toEqual([
+    expect(calls.filter(({ service }) => service === 'codebuild')).toEqual([
       ['StartBuild', resource], ['BatchGetBuilds', resource], ['StopBuild', resource], ['ListBuildsForProject', resource], ['ListBuilds', '*'], ['BatchGetProjects', resource],
     ].map(([action, on]) => ({ service: 'codebuild', action: `codebuild:${action}`, resource: on, accessKeyId: 'AKIDORCHESTRATOR' })));
   });
@@ -98,6 +98,49 @@ describe('authorisation', () => {
     codeBuild.createProject(project(['true']));
     await expect(startBuild()).rejects.toMatchObject({ name: 'AccessDeniedException', message: 'not allowed' });
     expect(events).toEqual([]);
+  });
+
+  test('of StartBuild it is told what is overridden: of a buildspec only that, of variables the names', async () => {
+    await start();
+    codeBuild.createProject(project(['true']));
+    await startBuild({ environmentVariablesOverride: [{ name: 'A', value: '1' }, { name: 'B', value: '2' }] });
+    const others = { buildspecOverride: 'version: 0.2', imageOverride: 'other', privilegedModeOverride: true, serviceRoleOverride: 'arn:aws:iam::1:role/other' };
+    await expect(startBuild(others)).rejects.toThrow('does not implement buildspecOverride');
+    expect(calls.filter(({ action }) => action === 'codebuild:StartBuild').map(({ context }) => context)).toEqual([
+      { 'codebuild:environment.environmentVariables.name': ['A', 'B'] },
+      {
+        'codebuild:source.buildspec': 'true',
+        'codebuild:environment.image': 'other',
+        'codebuild:environment.privilegedMode': 'true',
+        'codebuild:serviceRole': 'arn:aws:iam::1:role/other',
+      },
+    ]);
+  });
+
+  test('a build begins with the service role, and writes its log with it; where it may not, the build fails and says why', async () => {
+    await start({
+      onCall: ({ service, action, accessKeyId, resource }) => {
+        if (service === 'logs') throw new AccessDeniedError(`${accessKeyId} may not ${action} on ${resource.split(':log-group:')[1].split(':')[0]}`);
+      },
+    });
+    codeBuild.createProject(project(['true']));
+    const { phases, buildStatus } = await completed((await startBuild()).id!);
+    expect(buildStatus).toBe('FAILED');
+    expect(phases!.find(({ phaseStatus }) => phaseStatus === 'FAILED')).toMatchObject({
+      phaseType: 'DOWNLOAD_SOURCE', contexts: [{ statusCode: 'ACCESS_DENIED', message: 'AKIDBUILDROLE may not logs:CreateLogStream on /aws/codebuild/builds' }],
+    });
+  });
+
+  test('each build has credentials of its own', async () => {
+    await start();
+    const builds: string[] = [];
+    codeBuild.createProject(project(['echo "key $AWS_ACCESS_KEY_ID"'], {
+      credentialsFor: (buildArn) => ({ accessKeyId: `AKID${builds.push(buildArn)}`, secretAccessKey: 'secret' }),
+    }));
+    const first = await completed((await startBuild()).id!);
+    const second = await completed((await startBuild()).id!);
+    expect(builds).toEqual([first.arn, second.arn]);
+    expect(logs).toEqual(expect.arrayContaining(['key AKID1', 'key AKID2']));
   });
 });
 

@@ -41,7 +41,7 @@ export function project(commands: unknown[], overrides: Partial<ProjectDefinitio
     environmentVariables: [],
     timeoutInMinutes: 30,
     environment: { image: 'aws/codebuild/standard:7.0', computeType: 'BUILD_GENERAL1_SMALL', type: 'LINUX_CONTAINER', privilegedMode: false },
-    roleCredentials: { accessKeyId: 'AKIDBUILDROLE', secretAccessKey: 'secret' },
+    credentialsFor: () => ({ accessKeyId: 'AKIDBUILDROLE', secretAccessKey: 'secret' }),
     serviceRole: `arn:aws:iam::${accountId}:role/builds`,
     ...overrides,
   };

@@ -1,8 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { GetCommand, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchGetCommand, GetCommand, PutCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { startDynamoDb, type DynamoDbService } from '../../../local/services/dynamodb';
+import { AccessDeniedError, type ApiCall } from '../../../local/services/service';
 
 const TABLE = { TableName: 'deployments', AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' as const }], KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' as const }] };
 
@@ -86,4 +87,44 @@ test('of many conditional updates at the same time one wins', async () => {
   }))));
   expect(claims.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   expect(claims.filter((claim) => claim.status === 'rejected').every(({ reason }) => (reason as Error).name === 'ConditionalCheckFailedException')).toBe(true);
+});
+
+describe('authorisation', () => {
+  const ARN = 'arn:aws:dynamodb:us-east-1:000000000000:table';
+
+  /** With every call that was reported; what `refuses` says is refused. */
+  const authorised = async (refuses: (call: ApiCall) => boolean = () => false) => {
+    const calls: ApiCall[] = [];
+    const service = await startDynamoDb({
+      directory,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'AKIDOPERATOR', secretAccessKey: 'x' },
+      onCall: (call) => {
+        calls.push(call);
+        if (refuses(call)) throw new AccessDeniedError('not allowed');
+      },
+    });
+    running.push(service);
+    await service.createTable(TABLE);
+    return { ...service, calls: () => calls.splice(0).map(({ accessKeyId, action, resource }) => `${accessKeyId} ${action} on ${resource.replace(ARN, '')}`) };
+  };
+
+  test('every request is reported with its tables, before anything is done', async () => {
+    const { client, calls } = await authorised();
+    await client.send(new PutCommand({ TableName: 'deployments', Item: { id: 'a' } }));
+    await client.send(new BatchGetCommand({ RequestItems: { deployments: { Keys: [{ id: 'a' }] } } }));
+    await client.send(new QueryCommand({ TableName: 'deployments', IndexName: 'by-project', KeyConditionExpression: 'id = :id', ExpressionAttributeValues: { ':id': 'a' } })).catch(() => undefined);
+    expect(calls()).toEqual([
+      'AKIDOPERATOR dynamodb:CreateTable on /deployments',
+      'AKIDOPERATOR dynamodb:PutItem on /deployments',
+      'AKIDOPERATOR dynamodb:BatchGetItem on /deployments',
+      'AKIDOPERATOR dynamodb:Query on /deployments/index/by-project',
+    ]);
+  });
+
+  test('a refused request is an AccessDeniedException, and nothing is done', async () => {
+    const { client } = await authorised(({ action }) => action === 'dynamodb:PutItem');
+    await expect(client.send(new PutCommand({ TableName: 'deployments', Item: { id: 'a' } }))).rejects.toMatchObject({ name: 'AccessDeniedException', message: 'not allowed' });
+    expect((await client.send(new GetCommand({ TableName: 'deployments', Key: { id: 'a' } }))).Item).toBeUndefined();
+  });
 });
