@@ -145,8 +145,7 @@ export function checkBuildEnvironment(environment: Readonly<Record<string, strin
 }
 
 /**
- * Whatever begins with the prefix can be read by the orchestrator, and a project can have any id: without the "/" the secrets of
- * "web" and "web-admin" would be one family.
+ * Whatever begins with the prefix can be read by the orchestrator: without the "/", "builds" would also open "builds-admin/password".
  * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html (Name)
  */
 export function checkInstallSecretsPrefix(prefix: string): void {

@@ -47,7 +47,7 @@ test.each([
   ['one invocation at a time', { maxConcurrency: 1 }, 'maxConcurrency must be a whole number between 2 and 1000'],
   ['no build at all for a project', { maxConcurrentBuildsPerProject: 0 }, 'maxConcurrentBuildsPerProject must be a whole number from 1 on; got 0'],
   ['install secrets that begin with anything', { installSecretsPrefix: '' }, 'installSecretsPrefix must be letters'],
-  ['install secrets of which one project\'s could begin like another\'s', { installSecretsPrefix: 'builds' }, 'and end with "/", such as \'builds/install/\'; got \'builds\''],
+  ['install secrets beside which others could begin alike', { installSecretsPrefix: 'builds' }, 'and end with "/", such as \'builds/install/\'; got \'builds\''],
   ['install secrets with a wildcard', { installSecretsPrefix: 'builds*/' }, 'got \'builds*/\''],
   ['half a build for a project', { maxConcurrentBuildsPerProject: 1.5 }, 'must be a whole number from 1 on; got 1.5'],
   ['a reconciler every 30 seconds', { reconcileInterval: Duration.seconds(30) }, 'reconcileInterval must be whole minutes between 1 and 60; got 30 seconds'],

@@ -52,13 +52,13 @@ test('another project\'s secret is not', async () => {
 });
 
 test.each([
-  ['no JSON', 'is not JSON'],
-  ['""', 'is not a JSON object'],
-  [['NPM_TOKEN'], 'is not a JSON object'],
-  [{ NPM_TOKEN: 5 }, '"NPM_TOKEN" is not a string'],
-  [{ 'npm-token': 'x' }, '"npm-token" is not a name that a shell can export'],
-  [{ NODE_OPTIONS: 'x' }, '"NODE_OPTIONS" is reserved'],
-  [{ TOKEN: 'a\0b' }, '"TOKEN" has a NUL character'],
+  ['s3cret', 'is not JSON'],
+  ['"s3cret"', 'is not a JSON object'],
+  [['s3cret'], 'is not a JSON object'],
+  [{ NPM_TOKEN: ['s3cret'] }, '"NPM_TOKEN" is not a string'],
+  [{ 'npm-token': 's3cret' }, '"npm-token" is not a name that a shell can export'],
+  [{ NODE_OPTIONS: 's3cret' }, '"NODE_OPTIONS" is reserved'],
+  [{ TOKEN: 's3cret\0' }, '"TOKEN" has a NUL character'],
 ])('a secret %j fails the deployment and says why, without a word of its value', async (value, why) => {
   secret(value);
   expect(await start()).toEqual(['message-1']);
@@ -66,6 +66,7 @@ test.each([
   expect({ status, failureCode }).toEqual({ status: 'failed', failureCode: 'INVALID_INSTALL_SECRETS' });
   expect(failureMessage).toContain(`The secret ${PREFIX}${pipeline.request.projectId}`);
   expect(failureMessage).toContain(why);
+  expect(JSON.stringify(pipeline.announced) + failureMessage).not.toContain('s3cret');
   expect(codeBuild.builds).toEqual([]);
 });
 
