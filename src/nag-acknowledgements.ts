@@ -2,7 +2,7 @@
  * What the rule packs AwsSolutions, Serverless and NIST 800-53 R5 of cdk-nag find in a pipeline and what is so on purpose, with the reason.
  * It stands on the resources themselves, so that whoever checks a stack with a pipeline in it has only findings of their own to see.
  */
-import { CfnResource } from 'aws-cdk-lib';
+import { CfnResource, Token } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { ARTIFACTS_ROOT, CACHE_ROOT, HANDOVER_ROOT, STAGING_ROOT, STATIC_ROOT } from './contract/keys';
 import { acknowledge, Acknowledgement } from './nag-metadata';
@@ -31,7 +31,7 @@ const objectsBelow = (prefix: string) => `Resource::…/${prefix}*`;
 
 const OWN_PREFIX = 'Nobody knows before what files a build will write. The prefix is the pipeline\'s own, in one bucket.';
 
-function policies({ buildImage, deploymentsTable, encryptionKey, permissionsBoundary, vpc }: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+function policies({ buildImage, deploymentsTable, encryptionKey, installSecretsPrefix, permissionsBoundary, vpc }: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
   const ownStaging = objectsBelow(`${STAGING_ROOT}<codebuild:buildArn>/`);
   const wildcard = { type: 'AWS::IAM::Policy', rules: ['AwsSolutions-IAM5'] };
   return [
@@ -83,6 +83,13 @@ function policies({ buildImage, deploymentsTable, encryptionKey, permissionsBoun
       reason: 'A permissions boundary grants nothing. It bounds what the policy of the build role can grant, now and later.',
     },
     { ...wildcard, of: ['OrchestratorRole'], findings: [HANDOVER_ROOT, CACHE_ROOT].map(objectsBelow), reason: OWN_PREFIX },
+    {
+      ...wildcard,
+      of: ['OrchestratorRole'],
+      when: installSecretsPrefix !== undefined,
+      findings: [`Resource::…:secret:${Token.isUnresolved(installSecretsPrefix) ? '…' : installSecretsPrefix}*`],
+      reason: 'One secret for each project, and projects come and go. Nothing else of the account has a name below the prefix.',
+    },
     { ...wildcard, of: ['FinalizerRole'], findings: [STAGING_ROOT, ARTIFACTS_ROOT, STATIC_ROOT, CACHE_ROOT].map(objectsBelow), reason: OWN_PREFIX },
     {
       ...wildcard,

@@ -49,6 +49,7 @@ const RIGHTS: Readonly<Record<RoleName, Rights>> = {
     [['s3:PutObject', 's3:GetObject'], ['staging/handover/']],
     [['s3:GetObject'], ['cache/']],
     [['s3:ListBucket'], ['the bucket, below artifacts/', 'the bucket, below static/']],
+    [['secretsmanager:GetSecretValue'], ['the secret of a project\'s install']],
     [KEY_OF_S3_OR_SQS, ['the bucket\'s key, through S3']],
   ],
   finalizer: [
@@ -87,13 +88,15 @@ const BUILD_MAY_NOT: Rights = [
   [['lambda:InvokeFunction'], ['the finalizer', 'the orchestrator', 'the reconciler']],
   [['sts:AssumeRole'], ['the build\'s role', 'the orchestrator\'s role', 'another role']],
   [['iam:PassRole'], ['the build\'s role', 'another role']],
-  [['secretsmanager:GetSecretValue'], ['a secret']],
+  [['secretsmanager:GetSecretValue'], ['the secret of a project\'s install', 'another secret']],
   [['ssm:GetParameter', 'ssm:GetParameters'], ['a parameter']],
   [['kms:Decrypt', 'kms:GenerateDataKey'], ['the bucket\'s key', 'the bucket\'s key, through Secrets Manager', 'the table\'s key, through DynamoDB', 'the pipeline\'s key, through SQS']],
 ];
 
 const ORCHESTRATOR_MAY_NOT: Rights = [
   [['codebuild:StartBuild'], ['the project, with another buildspec', 'the project, with another image', 'the project, with another role', 'the project, privileged', 'another project']],
+  [['secretsmanager:GetSecretValue'], ['a secret whose name begins almost like those', 'another secret', 'a secret of another account']],
+  [['secretsmanager:PutSecretValue', 'secretsmanager:DescribeSecret'], ['the secret of a project\'s install']],
 ];
 
 const rowsOf = (rights: Rights) => rights.flatMap(([actions, places]) => actions.flatMap((action) => places.map((place) => [action, place] as const)));

@@ -40,10 +40,12 @@ const SETUPS: Readonly<Record<string, (stack: Stack) => Partial<NextjsBuildPipel
 
 export const SETUP_NAMES = Object.keys(SETUPS);
 
+const INSTALL_SECRETS = 'nextjs/install/';
+
 /** `change`: what somebody does to the pipeline after it has been made. */
 export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => void = () => undefined): Setup {
   let props: Partial<NextjsBuildPipelineProps> = {};
-  const { stack, pipeline } = pipelineStack((scope) => (props = SETUPS[name](scope)));
+  const { stack, pipeline } = pipelineStack((scope) => (props = { installSecretsPrefix: INSTALL_SECRETS, ...SETUPS[name](scope) }));
   change(pipeline);
   const template = Template.fromStack(stack);
   const resolver = resolverOf(template);
@@ -55,6 +57,7 @@ export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => v
   const table = deploymentsTable ? text(deploymentsTable.tableArn) : named('AWS::DynamoDB::GlobalTable', 'Deployments');
   const project = text(pipeline.project.projectArn);
   const logStream = (group: string, stream = 'stream') => ({ arn: `arn:aws:logs:${REGION}:${ACCOUNT_ID}:log-group:${text(group)}:log-stream:${stream}` });
+  const secret = (name: string) => ({ arn: `arn:aws:secretsmanager:${REGION}:${ACCOUNT_ID}:secret:${name}` });
   const roles = {
     build: text(pipeline.project.role!.roleArn),
     orchestrator: text(pipeline.orchestrator.role!.roleArn),
@@ -121,7 +124,10 @@ export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => v
 
     ...Object.fromEntries(Object.entries(roles).map(([role, arn]) => [`the ${role}'s role`, { arn }])),
     'another role': { arn: `arn:aws:iam::${ACCOUNT_ID}:role/Admin` },
-    'a secret': { arn: `arn:aws:secretsmanager:${REGION}:${ACCOUNT_ID}:secret:token-AbCdEf` },
+    'the secret of a project\'s install': secret(`${INSTALL_SECRETS}project-AbCdEf`),
+    'a secret whose name begins almost like those': secret('nextjs/installation-AbCdEf'),
+    'another secret': secret('token-AbCdEf'),
+    'a secret of another account': { arn: `arn:aws:secretsmanager:${REGION}:999999999999:secret:${INSTALL_SECRETS}project-AbCdEf` },
     'a parameter': { arn: `arn:aws:ssm:${REGION}:${ACCOUNT_ID}:parameter/token` },
   };
   return {

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { App, Aspects, CfnResource, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
+import { App, Aspects, CfnParameter, CfnResource, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
@@ -77,6 +77,8 @@ const STACKS: Array<[string, () => Stack]> = [
   ['imported bucket and table with keys', () => pipelineStack(importedWithKeys).stack],
   ['a bucket of another stack', () => pipelineStack((stack) => ({ artifactsBucket: new s3.Bucket(new Stack(stack.node.root as App, 'Data'), 'Bucket') })).stack],
   ['a key for queues, state table and logs', () => pipelineStack((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') })).stack],
+  ['secrets for installs', () => pipelineStack({ installSecretsPrefix: 'nextjs/install/' }).stack],
+  ['secrets for installs below a prefix known at deployment', () => pipelineStack((stack) => ({ installSecretsPrefix: new CfnParameter(stack, 'Prefix').valueAsString })).stack],
   ['builds in a VPC', () => pipelineStack((stack) => ({ vpc: new ec2.Vpc(stack, 'Vpc') })).stack],
   ['a boundary of its own', () => pipelineStack((stack) => ({ permissionsBoundary: iam.ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'company') })).stack],
   ['a build image of the company, which says why it needs one', () => {
