@@ -23,7 +23,7 @@ test('the buildspec is YAML with CodeBuild\'s phases, run by bash', () => {
 });
 
 test('there is room left below CodeBuild\'s limit of 25,600 characters', () => {
-  expect(renderBuildSpec().length).toBeLessThan(24_500);
+  expect(renderBuildSpec().length).toBeLessThan(24_000);
 });
 
 describe('the steps in it', () => {
@@ -55,12 +55,6 @@ describe('the steps in it', () => {
     expect(exitCodes).toBe(`export ${Object.entries(EXIT_CODES).map(([code, status]) => `EXIT_${code}=${status}`).join(' ')}\n`);
   });
 
-  test('say neither when nor on which system they were packed', () => {
-    const packed = Buffer.from(/echo (\S+) \|/.exec(renderBuildSpec())![1], 'base64');
-    expect(packed.readUInt32LE(4)).toBe(0);
-    expect(packed[9]).toBe(255);
-  });
-
   test('end the build when they do not arrive whole', async () => {
     const [, unpack]: string[] = parse(renderBuildSpec()).phases.install.commands;
     expect((await machine.bash(unpack.replace(/.{50} \| base64/, ' | base64'))).status).not.toBe(0);
@@ -78,7 +72,7 @@ test('a text that CodeBuild would refuse is refused at synth', () => {
   const readFile = fs.readFileSync;
   jest.spyOn(jest.requireActual<typeof fs>('fs'), 'readFileSync').mockImplementation((...args) => {
     const text = readFile(...args);
-    return String(args[0]).endsWith('index.js') ? String(text).replace('H4sI', 'H4sI'.repeat(4000)) : text;
+    return String(args[0]).endsWith('index.js') ? String(text).replace('\'', `'${'A'.repeat(10_000)}`) : text;
   });
   expect(() => renderBuildSpec()).toThrow(/The buildspec has \d+ characters, CodeBuild accepts 25600\. Shorten/);
 });

@@ -1,7 +1,7 @@
 /** Snapshots must not change with every edit of a handler or a step: asset hashes and the packed steps are blanked, everything else is kept. */
 const ASSET_HASH = /[0-9a-f]{64}/g;
-/** gzip, deflate, no flags and no time, in base64. */
-const PACKED_STEPS = /H4sIAAAAA[A-Za-z0-9+/=]+/g;
+/** Nothing else is as long a piece of base64. */
+const PACKED_STEPS = /[A-Za-z0-9+/=]{1000,}/g;
 
 module.exports = {
   test: (value: unknown) => typeof value === 'string' && (value.search(ASSET_HASH) >= 0 || value.search(PACKED_STEPS) >= 0),
