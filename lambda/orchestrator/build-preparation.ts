@@ -12,7 +12,7 @@ import type { PromotedBuild } from '../shared/state/promoted-artifacts';
 
 type Secrets = Handover['installEnvironment'];
 
-/** What makes a build fast, or needless, and what it may read. Nothing here keeps a build from being started, unless it needs secrets. */
+/** What makes a build fast, or needless, and what it may read. Nothing here keeps a build from being started, unless it needs what is handed over. */
 export class BuildPreparation {
   private readonly handovers: Handovers;
   private readonly reuse: Reuse;
@@ -36,7 +36,7 @@ export class BuildPreparation {
 
   private async handover(request: BuildRequest, secrets: Secrets): Promise<string | undefined> {
     const write = async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId), secrets);
-    return secrets ? write() : attempt('The build gets no cache', undefined, write);
+    return secrets ?? request.buildEnvironment ? write() : attempt('The build gets no cache', undefined, write);
   }
 
   private async inputs(request: BuildRequest): Promise<string | undefined> {

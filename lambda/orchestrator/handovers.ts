@@ -16,7 +16,8 @@ export class Handovers {
   /** URL of the handover. */
   public async write(request: BuildRequest, accounts: Accounts, installEnvironment?: Handover['installEnvironment']): Promise<string> {
     const layers = await Promise.all(CACHE_LAYERS.map(async (layer) => [layer, await this.cacheLayer(layer, request, accounts)]));
-    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment };
+    const { buildEnvironment } = request;
+    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment, buildEnvironment };
     const key = handoverKey(request.deploymentId);
     await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: JSON.stringify(handover), ContentType: 'application/json' }));
     const url = await this.presign(key);

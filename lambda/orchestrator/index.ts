@@ -5,6 +5,7 @@ import { Delivery, HandledFailure } from './delivery';
 import { DeploymentStart } from './deployment-start';
 import { InstallSecrets } from './install-secrets';
 import { NO_USE_WAITING_SECONDS, retrySeconds } from './start-failure';
+import { WaitingEnvironments } from './waiting-environments';
 import { BuildRequest } from '../../src/contract/build-request';
 import { DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
@@ -22,9 +23,10 @@ import { pipelineOfEnvironment } from '../shared/pipeline';
 
 const pipeline = pipelineOfEnvironment();
 const { capacity, events, openDeployments, store } = pipeline;
-const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), s3PresigningClient(), requiredEnv(HANDLER_ENV.artifactsBucket));
+const [s3, bucket] = [s3PresigningClient(), requiredEnv(HANDLER_ENV.artifactsBucket)];
+const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), s3, bucket);
 const secrets = new InstallSecrets(secretsManagerClient(), process.env[HANDLER_ENV.installSecretsPrefix]);
-const start = new DeploymentStart(pipeline, startBuildClient(), preparation, secrets, {
+const start = new DeploymentStart(pipeline, startBuildClient(), preparation, secrets, new WaitingEnvironments(s3, bucket), {
   maxReceiveCount: Number(requiredEnv(HANDLER_ENV.maxReceiveCount)),
   retentionSeconds: Number(requiredEnv(HANDLER_ENV.messageRetentionSeconds)),
 });

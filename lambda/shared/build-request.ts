@@ -1,8 +1,10 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { quoted } from './quoted';
+import { variablesProblem } from './variables';
 import {
   BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
+  RECORDED_FIELDS,
 } from '../../src/contract/build-request';
 
 /**
@@ -33,6 +35,11 @@ const rootDirectory = z.string('is not a string')
   .refine(...atMost(MAX_ROOT_DIRECTORY_LENGTH))
   .refine(isRelativeDirectory, 'must be a relative path below the repository, such as "apps/web", without ".", ".." or a trailing "/"; leave it out for the repository\'s root');
 
+const buildEnvironment = z.custom<NonNullable<BuildRequest['buildEnvironment']>>().superRefine((value, context) => {
+  const problem = variablesProblem(value);
+  if (problem) context.addIssue({ code: 'custom', message: problem });
+});
+
 const choice = z.boolean('is not true or false').optional();
 
 const buildRequest = z.strictObject({
@@ -45,11 +52,12 @@ const buildRequest = z.strictObject({
   defaultBranch: branch.optional(),
   forceBuild: choice,
   withoutCache: choice,
+  buildEnvironment: buildEnvironment.optional(),
 }) satisfies z.ZodType<BuildRequest>;
 
 export type ParsedBuildRequest =
   | { readonly valid: true; readonly request: BuildRequest }
-  /** `readable` holds the fields that are valid by themselves: enough to find the deployment, if its id is among them. */
+  /** `readable` holds the fields for the record that are valid by themselves: enough to find the deployment, if its id is among them. */
   | { readonly valid: false; readonly problem: string; readonly readable: Partial<BuildRequest> };
 
 export function parseBuildRequest(body: string): ParsedBuildRequest {
@@ -80,8 +88,8 @@ function describe(error: z.ZodError): string {
 }
 
 function readableFields(json: Record<string, unknown>): Partial<BuildRequest> {
-  return Object.fromEntries(Object.entries(buildRequest.shape).flatMap(([name, schema]) => {
-    const field = schema.safeParse(Object.hasOwn(json, name) ? json[name] : undefined);
+  return Object.fromEntries(RECORDED_FIELDS.flatMap((name) => {
+    const field = buildRequest.shape[name].safeParse(Object.hasOwn(json, name) ? json[name] : undefined);
     return field.success && field.data !== undefined ? [[name, field.data]] : [];
   }));
 }

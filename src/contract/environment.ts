@@ -61,6 +61,8 @@ const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VER
 /** Names that nobody but the pipeline sets: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
 const RESERVED: readonly RegExp[] = [
   /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
+  // bash ends when somebody sets these.
+  /^(BASHOPTS|SHELLOPTS|UID|EUID|PPID)$/,
   /^(AWS_|CODEBUILD_|GIT_|EXIT_)/,
   /^npm_config_/i,
   new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...Object.values(HANDOVER_ENV), ...STEP_VARIABLES].join('|')})$`),

@@ -35,6 +35,11 @@ export function handoverKey(deploymentId: string): string {
   return `${HANDOVER_ROOT}${deploymentId}.json`;
 }
 
+/** What a request that waits brought for the app's build. An id has no slash, so this is no other deployment's handover. */
+export function buildEnvironmentKey(deploymentId: string): string {
+  return `${HANDOVER_ROOT}environment/${deploymentId}.json`;
+}
+
 /** Archives of the build cache below a build's staging prefix, one for each layer that it wants to keep. */
 export const STAGED_CACHE_DIRECTORY = 'cache/';
 /** Zip file of OpenNext's default server function, below the artifacts prefix. */
