@@ -118,7 +118,7 @@ use_package_manager() {
   tool=$(<"$STATE/tool")
   if [ -n "$tool" ]; then PATH="$(tool_path "$tool")/.bin:$PATH"; fi
   await restore 200 "$STATE/handover"
-  if grep -qs installEnvironment "$STATE/handover"; then eval "$(node "$STEPS/install-environment.mjs" "$step")"; fi
+  if grep -qsE '(install|build)Environment' "$STATE/handover"; then eval "$(node "$STEPS/handed-environment.mjs" "$step")"; fi
   export CI=true NEXT_TELEMETRY_DISABLED=1 PATH
   # pnpm 11 and later fail over build scripts nobody approved, and over a pnpm the lockfile does not pin: like pnpm 10, only say so.
   # Nor is a restored node_modules to be installed anew, because it was made elsewhere.

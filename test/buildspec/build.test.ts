@@ -145,6 +145,22 @@ describe('the app\'s build', () => {
     expect(ranCommands(result.output)).toContain('RAN node v0.1.2');
   });
 
+  describe('with an environment of its request', () => {
+    const VALUE = 'it\'s "$(id)"\\n\n`id` $HOME';
+    const handOver = () => machine.state({ handover: JSON.stringify({ installEnvironment: { NPM_TOKEN: 's3cret' }, buildEnvironment: { NEXT_PUBLIC_TEXT: VALUE, NEXT_FLAG: 'theirs' } }) });
+
+    test('has it, to the letter, and before what the platform says', async () => {
+      await handOver();
+      const result = await build({ runs: 'node -p "JSON.stringify([process.env.NEXT_PUBLIC_TEXT, process.env.NEXT_FLAG, process.env.NPM_TOKEN])" | sed "s/^/RAN /"', environment: { NEXT_FLAG: 'ours' } });
+      expect(ranCommands(result.output)).toContain(`RAN ${JSON.stringify([VALUE, 'theirs', ''])}`);
+    });
+
+    test('nobody else gets it', async () => {
+      await handOver();
+      for (const step of ['install', 'package', 'build']) expect((await machine.bash(`node "$STEPS/handed-environment.mjs" ${step}`)).output).not.toContain('NEXT_');
+    });
+  });
+
   test('with the build command of open-next.config.ts, word for word', async () => {
     const command = 'echo "RAN it\'s $((1 + 1)) \\"quotes\\"" && npm run other';
     const result = await build({ files: { 'open-next.config.ts': `export default { default: {}, buildCommand: ${JSON.stringify(command)} };` } });
