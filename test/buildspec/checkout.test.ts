@@ -144,9 +144,23 @@ describe('a host that is not on the internet is refused, by whatever name', () =
 
   test.each([
     ['93.184.216.34', '93.184.216.34:443:93.184.216.34'], ['93.184.216.34:8443', '93.184.216.34:8443:93.184.216.34'],
-    ['[2606:2800:220:1::1]', '[2606:2800:220:1::1]:443:[2606:2800:220:1::1]'], ['[64:ff9b::5db8:d822]', '[64:ff9b::5db8:d822]:443:[64:ff9b::5db8:d822]'],
+    ['[2606:2800:220:1::1]', '[2606:2800:220:1::1]:443:[2606:2800:220:1::1]'],
   ])('but not %s: git is told to find it there, and to look for it no more', async (host, found) => {
     expect(await addresses(host)).toEqual({ status: 0, output: `${found}\n`, failure: undefined });
+  });
+
+  test('of a name with several addresses, only those of the internet are gone to; NAT64 writes them anew, beside the others', async () => {
+    await machine.files('.', {
+      'dns.cjs': 'require("dns/promises").lookup = async () => JSON.parse(process.env.ADDRESSES); require("module").syncBuiltinESMExports();',
+    });
+    const found = (...all: string[]) => machine.bash('. "$STEPS/common.sh"; trap - EXIT; node "$STEPS/addresses.mjs"', {
+      REPO_URL: 'https://git.example/app.git',
+      NODE_OPTIONS: `--require ${machine.path('dns.cjs')}`,
+      ADDRESSES: JSON.stringify(all.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))),
+    });
+    expect((await found('10.0.0.1', '93.184.216.34', '64:ff9b::5db8:d822', '::1')).output).toBe('git.example:443:93.184.216.34\n');
+    expect((await found('93.184.216.34', '2606:2800:220:1::1')).output).toBe('git.example:443:93.184.216.34,[2606:2800:220:1::1]\n');
+    expect(await found('169.254.170.2')).toMatchObject({ failure: 'CHECKOUT_FAILED', output: expect.stringContaining('git.example is 169.254.170.2, which') });
   });
 
   test('a name that nobody has', async () => {
