@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { generate } from 'selfsigned';
@@ -232,6 +232,18 @@ describe('redirects', () => {
     expect(result.output).toContain(`https://${GIT_HOST} redirects to ${to}. `);
   });
 
+  test('CHECKOUT_FAILED: to another port; nobody there hears of it', async () => {
+    let connections = 0;
+    const trap = createTcpServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
+    const result = await moved(`https://127.0.0.1:${(trap.address() as AddressInfo).port}/app.git`);
+    trap.close();
+    expect([result.failure, connections]).toEqual(['CHECKOUT_FAILED', 0]);
+  });
+
   test('CHECKOUT_FAILED: in a circle', async () => {
     expect((await moved(`https://${GIT_HOST}/old.git`)).failure).toBe('CHECKOUT_FAILED');
   });
@@ -242,9 +254,10 @@ test('neither settings nor hooks nor templates of the machine have a say', async
   await machine.files('hooks', { 'post-checkout': hook, 'reference-transaction': hook });
   await machine.files('template/hooks', { 'post-checkout': hook });
   for (const file of ['hooks/post-checkout', 'hooks/reference-transaction', 'template/hooks/post-checkout']) await chmod(machine.path(file), 0o755);
-  const settings = `[core]\nhooksPath=${machine.path('hooks')}\nfsmonitor=${machine.path('hooks/post-checkout')}\n[init]\ntemplateDir=${machine.path('template')}\n[credential]\nhelper=!${machine.path('hooks/post-checkout')}\n`;
+  const settings = `[core]\nsymlinks=false\nhooksPath=${machine.path('hooks')}\nfsmonitor=${machine.path('hooks/post-checkout')}\n[init]\ntemplateDir=${machine.path('template')}\n[credential]\nhelper=!${machine.path('hooks/post-checkout')}\n`;
   await machine.files('.', { '.gitconfig': settings, 'etc-gitconfig': settings });
   const result = await checkout({ GIT_CONFIG_SYSTEM: machine.path('etc-gitconfig'), GIT_TEMPLATE_DIR: machine.path('template') });
   expect(result).toMatchObject({ status: 0 });
+  expect((await lstat(path.join(machine.source, 'checkout', 'out'))).isSymbolicLink()).toBe(true);
   await expect(readFile(path.join(machine.source, 'hacked'))).rejects.toThrow('ENOENT');
 });
