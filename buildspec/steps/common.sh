@@ -124,7 +124,7 @@ use_package_manager() {
   local tool
   tool=$(<"$STATE/tool")
   if [ -n "$tool" ]; then PATH="$(tool_path "$tool")/.bin:$PATH"; fi
-  if [ -s "$STATE/environment" ]; then eval "$(node "$STEPS/environment.mjs")"; fi
+  if [ -s "$STATE/environment" ]; then eval "$(node "$STEPS/handed-environment.mjs")"; fi
   export CI=true NEXT_TELEMETRY_DISABLED=1 PATH
   # pnpm 11 and later fail over build scripts nobody approved, and over a pnpm the lockfile does not pin: like pnpm 10, only say so.
   # Nor is a restored node_modules to be installed anew, because it was made elsewhere.
