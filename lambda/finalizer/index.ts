@@ -80,7 +80,8 @@ async function endBuild(build: Build, context: Context): Promise<void> {
 async function removeHandover(build: Build): Promise<void> {
   const deploymentId = deploymentIdOf(build);
   if (!deploymentId) return;
-  await Promise.all([handoverKey(deploymentId), buildEnvironmentKey(deploymentId)].map((Key) => s3.send(new DeleteObjectCommand({ Bucket: artifactsBucket, Key }))));
+  const keys = [handoverKey(deploymentId), buildEnvironmentKey(deploymentId)];
+  await Promise.all(keys.map((Key) => s3.send(new DeleteObjectCommand({ Bucket: artifactsBucket, Key }))));
 }
 
 /** The build is over, whatever becomes of its artifacts: the next one need not wait for their promotion. */

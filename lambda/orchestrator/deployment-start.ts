@@ -62,8 +62,10 @@ export class DeploymentStart {
       await this.supersede(record, supersededBy, claim);
       return this.passTurn(delivery);
     }
-    const request = await this.withEnvironment(delivery, received, record);
+    const request = await this.withEnvironment(received, record);
     if (!request) {
+      // The reconciler sends again what seems to be lost, with what the record knows.
+      if (!delivery.isHint) return this.fail(delivery, record, claim, 'START_FAILED', ' Its buildEnvironment was lost with its message.');
       logger.warn('The environment for the app\'s build is gone; the message that has it comes by itself');
       await store.releaseClaim(record.deploymentId, claim.claimExpiresAt);
       return this.passTurn(delivery);
@@ -93,9 +95,9 @@ export class DeploymentStart {
     logger.info('The request waits in the queue', { delaySeconds, requeues: delivery.requeues + 1 });
   }
 
-  /** A hint says of a request what its record knows. Undefined: what else it needs is gone. */
-  private async withEnvironment(delivery: Delivery, request: BuildRequest, record: DeploymentRecord): Promise<BuildRequest | undefined> {
-    if (!delivery.isHint || !record.hasBuildEnvironment) return request;
+  /** Who was called, or sent again, brings what the record knows of the request. Undefined: what else it needs is gone. */
+  private async withEnvironment(request: BuildRequest, record: DeploymentRecord): Promise<BuildRequest | undefined> {
+    if (request.buildEnvironment || !record.hasBuildEnvironment) return request;
     const buildEnvironment = await this.environments.find(request.deploymentId);
     return buildEnvironment && { ...request, buildEnvironment };
   }
@@ -127,7 +129,7 @@ export class DeploymentStart {
       await this.pipeline.projects.release(record.projectId, record.deploymentId);
       return this.fail(delivery, record, claim, 'INVALID_INSTALL_SECRETS', ` ${error.message}.`);
     }
-    const environment = [...buildEnvironment(request), ...await this.preparation.environment(request, secrets)];
+    const environment = [...requestVariables(request), ...await this.preparation.environment(request, secrets)];
     let build: Build | undefined;
     try {
       ({ build } = await this.codeBuild.send(new StartBuildCommand({
@@ -241,7 +243,7 @@ export class DeploymentStart {
   }
 }
 
-function buildEnvironment(request: BuildRequest) {
+function requestVariables(request: BuildRequest) {
   return (Object.keys(BUILD_ENV) as (keyof typeof BUILD_ENV)[]).flatMap((field) => {
     const value = request[field];
     return value === undefined ? [] : [{ name: BUILD_ENV[field], value, type: 'PLAINTEXT' as const }];

@@ -100,20 +100,19 @@ const UNSAFE_IN_URL = /[\s\p{C}"'`<>\\^{|}]/u;
 /** Every program reads the same host out of it: nothing percent-encoded, nothing that Unicode or a missing name would change. */
 const PLAIN_HOST = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?(:\d+)?$/;
 
+const NOT_PUBLIC = 'must name a public host, in letters, digits, "-" and ".", not an address or an internal name';
+
 function repoUrlProblem(value: string): string | undefined {
   if (UNSAFE_IN_URL.test(value)) return 'must not contain white space, control characters, quotes or backslashes';
   if (!value.startsWith('https://')) return 'must begin with https://';
+  const [authority] = value.slice('https://'.length).split('/');
+  if (authority.includes('@')) return 'must not contain a user name, password or token';
+  if (value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
+  if (!PLAIN_HOST.test(authority)) return NOT_PUBLIC;
   if (!URL.canParse(value)) return 'is not a URL';
   const url = new URL(value);
-  const [authority] = value.slice('https://'.length).split('/');
-  if (url.username || url.password || authority.includes('@')) {
-    return 'must not contain a user name, password or token';
-  }
-  if (url.search || url.hash || value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
   const host = url.hostname.replace(/\.$/, '');
-  if (!PLAIN_HOST.test(authority) || isIP(host) || /\.(localhost|localdomain|local|internal)$/.test(host)) {
-    return 'must name a public host, in letters, digits, "-" and ".", not an address or an internal name';
-  }
+  if (isIP(host) || /\.(localhost|localdomain|local|internal)$/.test(host)) return NOT_PUBLIC;
   if (url.pathname.split('/').every((segment) => segment === '')) return 'must have a path: which repository?';
   return undefined;
 }

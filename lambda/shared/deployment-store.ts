@@ -113,7 +113,7 @@ export class DeploymentStore {
   public async failUnseen(
     deploymentId: string, failure: DeploymentFailure, details: Partial<BuildRequest>, at: { createdAt: string; completedAt: string },
   ): Promise<DeploymentRecord | undefined> {
-    const { deploymentId: _, ...fields } = details;
+    const { buildEnvironment: _, deploymentId: __, ...fields } = details;
     const sameDeployment = (['projectId', 'commitSha'] as const).filter((name) => fields[name] !== undefined)
       .map((name) => ` AND (attribute_not_exists(#${name}) OR #${name} = :${name})`).join('');
     return this.changeStatus(deploymentId, {

@@ -1,6 +1,6 @@
+import { quoted } from './quoted';
 import { MAX_BUILD_ENVIRONMENT_BYTES, MAX_BUILD_VARIABLES } from '../../src/contract/build-request';
 import { variableNameProblem } from '../../src/contract/environment';
-import { quoted } from './quoted';
 
 /** Why these cannot be environment variables of a build, without a word of their values; undefined: they can. */
 export function variablesProblem(variables: unknown): string | undefined {

@@ -69,6 +69,15 @@ test('when it is gone, the one who is called goes on waiting for the message tha
   expect(handover().buildEnvironment).toEqual(BUILD_ENVIRONMENT);
 });
 
+test('when the message is lost with it, the request that the reconciler sends again fails, rather than be built without', async () => {
+  codeBuild.failNext('before', answered('AccessDeniedException'));
+  await pipeline.receive(pipeline.message(request));
+  advanceClock(3600);
+  const { buildEnvironment, ...known } = request;
+  expect(await pipeline.receive(pipeline.message(known))).toEqual(['message-1']);
+  expect(await pipeline.record()).toMatchObject({ status: 'failed', failureCode: 'START_FAILED', failureMessage: expect.stringContaining('Its buildEnvironment was lost') });
+});
+
 test('when it cannot be kept, the request does not wait for a turn that it could not take: it comes again', async () => {
   s3.on(PutObjectCommand).rejects(Object.assign(new Error('Slow Down'), { name: 'SlowDown', $fault: 'server', $metadata: { httpStatusCode: 503 } }));
   noCapacity();
