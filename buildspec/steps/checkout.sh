@@ -12,8 +12,12 @@ mkdir -p "$CHECKOUT"
 if [ ${#COMMIT_SHA} = 40 ]; then format=sha1; else format=sha256; fi
 git init -q --template= --object-format=$format
 
+if [ -n "${SOURCE_FROM:-}" ]; then
+  await restore 200 "$STATE/handover"
+  node "$STEPS/source.mjs"
+fi
 # Some hosts give no commit by its SHA: look for it in the branch, ever deeper.
-if ! fetch 1 "$COMMIT_SHA"; then
+if ! have && ! fetch 1 "$COMMIT_SHA"; then
   tip=$(git ls-remote -- "$REPO_URL" "refs/heads/$BRANCH") || fail CHECKOUT_FAILED "$REPO_URL cannot be read without a password. Check the URL."
   [ -n "$tip" ] || fail COMMIT_NOT_FOUND "The repository has neither commit $COMMIT_SHA nor branch $BRANCH. Push them."
   for depth in 50 500 2147483647; do
