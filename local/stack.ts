@@ -11,7 +11,7 @@ import { startCodeBuild, type CodeBuild, type Phase } from './services/codebuild
 import { startDynamoDb, type DynamoDbService } from './services/dynamodb';
 import { startEventBridge, type EventBridge } from './services/events/event-bridge';
 import { startLambdaApi } from './services/lambda/lambda-api';
-import type { LambdaFunction } from './services/lambda/lambda-function';
+import type { FunctionNetwork, LambdaFunction } from './services/lambda/lambda-function';
 import { startS3, type S3Service } from './services/s3';
 import { startSecretsManager, type SecretsManager } from './services/secrets-manager';
 import { startSqs, type SqsService } from './services/sqs/sqs-service';
@@ -42,6 +42,8 @@ export interface StackOptions {
   readonly imageEnvironment: Readonly<Record<string, string>>;
   /** Put on every CodeBuild project, beside what the template says. */
   readonly buildEnvironment: Readonly<Record<string, string>>;
+  /** What functions reach on this machine beside the services. */
+  readonly functionNetwork?: FunctionNetwork;
   readonly observer: StackObserver;
 }
 

@@ -19,7 +19,7 @@ export interface SecretsManager {
 const PROTOCOL: AwsJsonProtocol = { targetPrefix: 'secretsmanager', version: '1.1', bodyLimit: 64 * 1024 };
 
 /** AWS appends six characters of its own choice to the name of each secret. */
-const ARN_SUFFIX = '-LoCaL0';
+export const ARN_SUFFIX = '-LoCaL0';
 
 interface Version {
   readonly id: string;
