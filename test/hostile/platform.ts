@@ -158,6 +158,11 @@ export class Platform {
     return this.fingerprints(await this.booty());
   }
 
+  /** Of an object. */
+  async content(key: string): Promise<string> {
+    return readFile(path.join(this.bucketDirectory, key), 'utf8');
+  }
+
   /** A module of the attacker's beside his tools, in a process that has nothing to do with any build. */
   async runElsewhere(script: string): Promise<LootLine[]> {
     const file = path.join(this.directory, 'elsewhere.mjs');

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AccessDeniedError, BodyTooLargeError, readBody, send, type ApiCall, type OnCall } from '../service';
-import { SignatureError, type Caller } from '../sigv4';
+import { queryOf, SignatureError, type Caller } from '../sigv4';
 import { RequestContent, type Headers } from './body';
 import type { ChecksumAlgorithm } from './checksums';
 import { noSuchBucket, noSuchKey, S3Error, signatureError } from './errors';
@@ -35,8 +35,8 @@ export class S3Request {
     this.uploads = stores.uploads;
     this.method = incoming.method ?? '';
     // Not `new URL`, which would resolve the `..` that a key may contain.
-    const [path, query = ''] = (incoming.url ?? '/').split('?', 2);
-    this.query = new URLSearchParams(query);
+    const [path] = (incoming.url ?? '/').split('?', 1);
+    this.query = queryOf(incoming.url ?? '');
     const [, bucket, key = ''] = /^\/([^/]*)(?:\/([\s\S]*))?$/.exec(path) ?? ['', ''];
     this.bucket = decodeUri(bucket);
     this.key = decodeUri(key);

@@ -12,6 +12,7 @@ import { queryOf, statedSignature, type StatedSignature } from './stated-signatu
 import { checkValidity } from './validity';
 
 export { SignatureError, type SignatureProblem } from './errors';
+export { queryOf } from './stated-signature';
 
 /** Of an access key id; `undefined`: nobody has it. */
 export type SecretOf = (accessKeyId: string) => string | undefined;
