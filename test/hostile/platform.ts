@@ -13,11 +13,12 @@ import { paginateScan } from '@aws-sdk/lib-dynamodb';
 import { commitApp, type HostileApp } from './hostile-app';
 import { INSTALL_SECRETS_PREFIX, moveIn, type Neighbour } from './neighbour';
 import { startGitServer, type GitServer } from '../../local/git-server';
+import { ACCOUNT_ID, REGION } from '../../local/template/resolver';
 import type { BuildRequest } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { EVENT_SOURCE } from '../../src/contract/events';
-import { ARTIFACTS_ROOT, CACHE_ROOT, STAGING_ROOT, STATIC_ROOT } from '../../src/contract/keys';
+import { ARTIFACTS_ROOT, CACHE_ROOT, STAGING_ROOT, stagingPrefix, STATIC_ROOT } from '../../src/contract/keys';
 import { LocalPipeline, until } from '../support/local-pipeline';
 import { buildRequest } from '../support/requests';
 
@@ -122,14 +123,15 @@ export class Platform {
   /** Sends a request and waits until the pipeline has done all that follows from it. */
   async attack(request: Partial<BuildRequest>, timeoutMs?: number): Promise<Attack> {
     const { pipeline } = this.pipeline;
-    const staged = await pipeline.objects(STAGING_ROOT);
     const whole = buildRequest(request);
     await pipeline.send(whole);
     const record = await this.pipeline.ended(whole.deploymentId, timeoutMs);
     // First, because to list a flood again and again takes its time.
     await this.pipeline.stack.settled(timeoutMs ?? SETTLED_MS);
-    await until('what the build has staged is removed', async () => (await pipeline.objects(STAGING_ROOT)).length === staged.length, timeoutMs);
-    const log = record.buildId === undefined ? '' : await this.pipeline.buildLog(record.buildId);
+    if (record.buildId === undefined) return { record, log: '', loot: [] };
+    const staged = stagingPrefix(`arn:aws:codebuild:${REGION}:${ACCOUNT_ID}:build/${record.buildId}`);
+    await until('what the build has staged is removed', async () => (await pipeline.objects(staged)).length === 0, timeoutMs);
+    const log = await this.pipeline.buildLog(record.buildId);
     return { record, log, loot: lootIn(log) };
   }
 
