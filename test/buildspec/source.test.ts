@@ -17,6 +17,8 @@ let gitServer: GitServer;
 let bucket: Server;
 /** By path; what is not there answers 403, as S3 does to whoever may not list. */
 let objects: Record<string, string | Buffer | ((response: ServerResponse) => void)>;
+/** What is handed over, as checkout.sh gets it. */
+let handedOver: string;
 let commits: string[];
 let repository: string;
 
@@ -71,13 +73,13 @@ beforeEach(async () => {
 afterEach(() => machine.stop());
 
 function handOver(waitSeconds = 30): void {
-  objects.handover = JSON.stringify({ version: 1, cache: {}, source: { statusUrl: url('status'), packUrl: url('pack'), waitSeconds } });
+  handedOver = JSON.stringify({ version: 1, cache: {}, source: { statusUrl: url('status'), packUrl: url('pack'), waitSeconds } });
 }
 
 const says = (status: SourceStatus) => { objects.status = JSON.stringify(status); };
 const checkout = (environment: Record<string, string> = {}) => machine.step('checkout', {
-  HANDOVER_URL: url('handover'), SOURCE_FROM: 'handover', REPO_URL: 'https://private.example/acme/shop.git', COMMIT_SHA: commits[1], ...environment,
-});
+  SOURCE_FROM: 'handover', REPO_URL: 'https://private.example/acme/shop.git', COMMIT_SHA: commits[1], ...environment,
+}, handedOver);
 const checkedOut = async () => readFile(path.join(machine.source, 'checkout', 'file'), 'utf8');
 
 test('the commit comes out of the pack; nobody asks the git host', async () => {
@@ -128,7 +130,7 @@ describe('CHECKOUT_FAILED', () => {
   });
 
   test('the handover has expired', async () => {
-    delete objects.handover;
+    handedOver = '';
     const result = await checkout();
     expect(result).toMatchObject({ failure: 'CHECKOUT_FAILED', output: expect.stringContaining('The handover has expired.') });
   });
