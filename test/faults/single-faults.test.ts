@@ -5,14 +5,15 @@ import type { EventFault } from '../simulation';
 describeSingleFaults({ 'one deployment': ORDINARY }, 5);
 
 describeSingleFaults({
-  'a request with an environment that waits': {
-    ...ORDINARY, deployments: [{ ...DEPLOYMENT, buildSeconds: 300 }, { ...DEPLOYMENT, at: 5000, branch: 1, hasEnvironment: true }],
-  },
   'a build that fails': { ...ORDINARY, deployments: [{ ...DEPLOYMENT, ending: 'app does not build', hasRecord: true }] },
   'an invalid request': { ...ORDINARY, deployments: [{ ...DEPLOYMENT, invalid: 'bad commit' }] },
   'all events lost': { ...ORDINARY, eventFaults: ['drop', 'drop'] },
   'all events lost, and for a while the reconciler does not run': { ...ORDINARY, eventFaults: ['drop', 'drop'], scheduleFaults: Array(8).fill('drop') },
 }, 1);
+
+describeSingleFaults({
+  'a request with an environment that waits': { ...ORDINARY, deployments: [DEPLOYMENT, { ...DEPLOYMENT, at: 5000, branch: 1, hasEnvironment: true }] },
+}, 1, ['orchestrator']);
 
 /** The reconciler's period, and what it and the finalizer need to do it. */
 const PERIOD_MS = 300_000 + 30_000;

@@ -34,9 +34,13 @@ const RECONCILER_RUNS = 2;
 /** A scenario takes a tenth of a second; ten times that is for machines that are busy with something else. */
 const TIMEOUT_MS = isLongRun ? 1_800_000 : 300_000;
 
-export function describeSingleFaults(scenarios: Readonly<Record<string, Scenario>>, perCall: number): void {
+const HANDLERS = ['orchestrator', 'finalizer', 'reconciler'] as const;
+
+export function describeSingleFaults(
+  scenarios: Readonly<Record<string, Scenario>>, perCall: number, handlers: readonly (typeof HANDLERS)[number][] = HANDLERS,
+): void {
   describe.each(Object.entries(scenarios))('%s', (_, scenario) => {
-    test.each(['orchestrator', 'finalizer', 'reconciler'] as const)('a fault at each call of the %s', async (handler) => {
+    test.each(handlers)('a fault at each call of the %s', async (handler) => {
       const calls = (await callsOf(scenario)).filter((call) => call.handler === handler && (handler !== 'reconciler' || call.invocation < RECONCILER_RUNS));
       const each = isLongRun ? VARIANTS.length : perCall;
       for (const [index, call] of calls.entries()) {
