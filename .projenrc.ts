@@ -51,6 +51,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
     '@aws-sdk/client-secrets-manager',
     '@aws-sdk/client-sqs',
     '@aws-sdk/lib-dynamodb',
+    '@aws-sdk/lib-storage',
     '@aws-sdk/s3-request-presigner',
     '@types/aws-lambda',
     '@types/mime-types@^2',
@@ -58,6 +59,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
     'mime-types@^2',
     'zod',
     // local run
+    '@smithy/signature-v4',
     'dynalite',
     'extract-zip',
     'selfsigned',

@@ -153,6 +153,7 @@ export class Deployment {
         memoryMb: Number(properties.MemorySize ?? 128),
         region: REGION,
         accountId: ACCOUNT_ID,
+        network: this.options.functionNetwork,
         onLog: this.logOf(name, properties.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`, credentials),
         asyncInvocation: {
           maximumRetryAttempts: invokeConfig?.MaximumRetryAttempts,

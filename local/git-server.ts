@@ -9,7 +9,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { generate } from 'selfsigned';
+import { generateCertificate } from './git/certificate';
 import { configurationVariables } from './git/git';
 import { relay, startHttpBackend, type FetchEndpoint } from './git/http-backend';
 
@@ -28,10 +28,6 @@ export interface GitServer {
 
 const REPOSITORY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const ROUTE = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(?:\?(.*))?$/;
-
-/** Longer than any local run; macOS refuses server certificates that live longer than 825 days. */
-const CERTIFICATE_DAYS = 30;
-const DAY_MILLISECONDS = 86_400_000;
 
 export async function startGitServer(): Promise<GitServer> {
   const repositories = new Map<string, string>();
@@ -54,29 +50,13 @@ export async function startGitServer(): Promise<GitServer> {
       repositories.set(name, path.resolve(gitDirectory));
       return `https://${GIT_HOST}/${name}.git`;
     },
-    buildEnvironment: await clientEnvironment(url, certificate.cert, directory),
+    buildEnvironment: await clientEnvironment(`https://${GIT_HOST}/`, url, certificate.cert, directory),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await Promise.all([closed, ...[...backends].map(stop), rm(directory, { recursive: true, force: true })]);
     },
   };
-}
-
-async function generateCertificate() {
-  const now = Date.now();
-  return generate([{ name: 'commonName', value: 'Git server of the local run' }], {
-    keyType: 'ec', // an RSA key takes up to a second
-    algorithm: 'sha256',
-    notBeforeDate: new Date(now - DAY_MILLISECONDS),
-    notAfterDate: new Date(now + CERTIFICATE_DAYS * DAY_MILLISECONDS),
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', digitalSignature: true, keyCertSign: true, critical: true },
-      { name: 'extKeyUsage', serverAuth: true },
-      { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
-    ],
-  });
 }
 
 async function listen(server: Server): Promise<void> {
@@ -86,11 +66,12 @@ async function listen(server: Server): Promise<void> {
   });
 }
 
-async function clientEnvironment(url: string, certificate: string, directory: string): Promise<Record<string, string>> {
+/** Leads git from the public URL to the one on this machine. A file with the certificate is written into the directory. */
+export async function clientEnvironment(publicUrl: string, url: string, certificate: string, directory: string): Promise<Record<string, string>> {
   const certificateFile = path.join(directory, 'certificate.pem');
   await writeFile(certificateFile, certificate);
   const variables = configurationVariables([
-    [`url.${url}.insteadOf`, `https://${GIT_HOST}/`],
+    [`url.${url}.insteadOf`, publicUrl],
     [`http.${url}.sslCAInfo`, certificateFile],
     [`http.${url}.proxy`, ''],
   ]);

@@ -11,7 +11,7 @@ import { startCodeBuild, type CodeBuild, type Phase } from './services/codebuild
 import { startDynamoDb, type DynamoDbService } from './services/dynamodb';
 import { startEventBridge, type EventBridge } from './services/events/event-bridge';
 import { startLambdaApi } from './services/lambda/lambda-api';
-import type { LambdaFunction } from './services/lambda/lambda-function';
+import type { FunctionNetwork, LambdaFunction } from './services/lambda/lambda-function';
 import { startS3, type S3Service } from './services/s3';
 import { startSecretsManager, type SecretsManager } from './services/secrets-manager';
 import { startSqs, type SqsService } from './services/sqs/sqs-service';
@@ -42,6 +42,8 @@ export interface StackOptions {
   readonly imageEnvironment: Readonly<Record<string, string>>;
   /** Put on every CodeBuild project, beside what the template says. */
   readonly buildEnvironment: Readonly<Record<string, string>>;
+  /** What functions reach on this machine beside the services. */
+  readonly functionNetwork?: FunctionNetwork;
   readonly observer: StackObserver;
 }
 
@@ -87,14 +89,14 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
     const { observer, stateDirectory } = options;
     const denials = new Denials(observer);
     const access = new AccessControl({ accountId: ACCOUNT_ID, region: REGION, onDecision: (decision) => denials.see(decision) });
-    const { onCall, operator } = access;
-    const s3 = await start(startS3({ directory: path.join(stateDirectory, 's3'), onCall }));
-    const sqs = await start(startSqs({ accountId: ACCOUNT_ID, region: REGION, onCall }));
+    const { onCall, operator, secretOf } = access;
+    const s3 = await start(startS3({ directory: path.join(stateDirectory, 's3'), region: REGION, onCall, secretOf }));
+    const sqs = await start(startSqs({ accountId: ACCOUNT_ID, region: REGION, onCall, secretOf }));
     const dynamodb = await start(startDynamoDb({
-      directory: path.join(stateDirectory, 'dynamodb'), accountId: ACCOUNT_ID, region: REGION, credentials: operator, onCall,
+      directory: path.join(stateDirectory, 'dynamodb'), accountId: ACCOUNT_ID, region: REGION, credentials: operator, onCall, secretOf,
     }));
-    const events = await start(startEventBridge({ accountId: ACCOUNT_ID, region: REGION, onCall, onLog: observer.onNote }));
-    const secretsManager = await start(startSecretsManager({ accountId: ACCOUNT_ID, region: REGION, onCall }));
+    const events = await start(startEventBridge({ accountId: ACCOUNT_ID, region: REGION, onCall, secretOf, onLog: observer.onNote }));
+    const secretsManager = await start(startSecretsManager({ accountId: ACCOUNT_ID, region: REGION, onCall, secretOf }));
     const endpoints: Record<string, string> = {
       AWS_ENDPOINT_URL: NO_SERVICE,
       AWS_ENDPOINT_URL_S3: s3.endpoint,
@@ -108,6 +110,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       accountId: ACCOUNT_ID,
       region: REGION,
       onCall,
+      secretOf,
       initiatorOf: (accessKeyId) => access.nameOf(accessKeyId),
       onEvent: (event) => events.putEvent({ source: event.source, detailType: event['detail-type'], detail: event.detail, resources: event.resources }),
       onPhase: observer.onBuildPhase,
@@ -116,7 +119,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
     endpoints.AWS_ENDPOINT_URL_CODEBUILD = codebuild.endpoint;
     const functions = new Map<string, LambdaFunction>();
     const lambda = await start(startLambdaApi({
-      accountId: ACCOUNT_ID, region: REGION, functions, onCall, onInvoke: observer.onInvoke, onLog: observer.onNote,
+      accountId: ACCOUNT_ID, region: REGION, functions, onCall, secretOf, onInvoke: observer.onInvoke, onLog: observer.onNote,
     }));
     endpoints.AWS_ENDPOINT_URL_LAMBDA = lambda.endpoint;
 

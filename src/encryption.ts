@@ -10,6 +10,7 @@ const CALLERS_OF = {
   // Decrypt: S3 asks for it when it puts the parts of a multipart upload together, and to copy. Any Region: an imported bucket may
   // lie in another one than the stack.
   s3: { endpoint: `s3.*.${Aws.URL_SUFFIX}`, actions: WRITE_AND_READ },
+  secretsmanager: { endpoint: `secretsmanager.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: ['kms:Decrypt'] },
   sqs: { endpoint: `sqs.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: WRITE_AND_READ },
   // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
   dynamodb: { endpoint: `dynamodb.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*'] },

@@ -1,2 +1,3 @@
 export * from './nextjs-build-pipeline';
 export * from './nextjs-build-pipeline-props';
+export * from './source-provider';

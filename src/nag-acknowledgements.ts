@@ -4,7 +4,7 @@
  */
 import { CfnResource, Token } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import { ARTIFACTS_ROOT, CACHE_ROOT, HANDOVER_ROOT, STAGING_ROOT, STATIC_ROOT } from './contract/keys';
+import { ARTIFACTS_ROOT, CACHE_ROOT, HANDOVER_ROOT, SOURCE_ROOT, STAGING_ROOT, STATIC_ROOT } from './contract/keys';
 import { acknowledge, Acknowledgement } from './nag-metadata';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 
@@ -19,7 +19,7 @@ interface PipelineAcknowledgement extends Acknowledgement {
 
 /** Call it last: it reaches what the pipeline has got by then, and nothing that its user adds. */
 export function acknowledgeFindings(pipeline: Construct, props: NextjsBuildPipelineProps): void {
-  for (const { type, of, when = true, ...acknowledgement } of [...policies(props), ...functions(), ...stores(props)]) {
+  for (const { type, of, when = true, ...acknowledgement } of [...policies(props), ...functions(), ...stores(props), ...sources(props)]) {
     if (!when) continue;
     of.flatMap((id) => pipeline.node.findChild(id).node.findAll())
       .filter((node): node is CfnResource => CfnResource.isCfnResource(node) && node.cfnResourceType === type)
@@ -173,4 +173,47 @@ function stores({ encryptionKey }: NextjsBuildPipelineProps): PipelineAcknowledg
       reason: 'CloudWatch Logs encrypts every log group, with a key of its own. Whoever must hold the key gives the pipeline an encryptionKey.',
     },
   ];
+}
+
+/** What the source fetcher adds. */
+function sources({ encryptionKey, sourceProviders = [] }: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+  const [when, type] = [sourceProviders.length > 0, 'AWS::Lambda::Function'];
+  const buildSaysSo = 'What it could not fetch, the build says: it waits for its source as long as two calls can take, and fails with CHECKOUT_FAILED.';
+  const acknowledgements: PipelineAcknowledgement[] = [
+    {
+      type: 'AWS::IAM::Policy',
+      of: ['SourceFetcherRole'],
+      rules: ['NIST.800.53.R5-IAMNoInlinePolicy'],
+      reason: 'The policy is written for this one role and goes with it. A managed policy could be attached to roles that it was not written for.',
+    },
+    { type: 'AWS::IAM::Policy', of: ['OrchestratorRole', 'SourceFetcherRole'], rules: ['AwsSolutions-IAM5'], findings: [objectsBelow(SOURCE_ROOT)], reason: OWN_PREFIX },
+    {
+      type,
+      of: ['SourceFetcher'],
+      rules: ['NIST.800.53.R5-LambdaInsideVPC'],
+      reason: 'It calls AWS APIs and the git hosts of the source providers, over TLS; nothing in a VPC is of use to it, and no network can reach it.',
+    },
+    {
+      type,
+      of: ['SourceFetcher'],
+      rules: ['Serverless-LambdaTracing'],
+      reason: 'Tracing needs rights on every resource (xray:PutTraceSegments). What became of a source is in the JSON logs and in the log of the build.',
+    },
+    {
+      type,
+      of: ['SourceFetcher'],
+      rules: ['NIST.800.53.R5-LambdaConcurrency'],
+      reason: 'It runs once for each build that is started, and CodeBuild bounds the builds. Throttled, it would only make them wait.',
+    },
+    { type, of: ['SourceFetcher'], rules: ['NIST.800.53.R5-LambdaDLQ', 'Serverless-LambdaDLQ'], reason: buildSaysSo },
+    { type: 'AWS::Lambda::EventInvokeConfig', of: ['SourceFetcher'], rules: ['Serverless-LambdaAsyncFailureDestination'], reason: buildSaysSo },
+    {
+      type: 'AWS::Logs::LogGroup',
+      of: ['SourceFetcherLogs'],
+      when: encryptionKey === undefined,
+      rules: ['NIST.800.53.R5-CloudWatchLogGroupEncrypted'],
+      reason: 'CloudWatch Logs encrypts every log group, with a key of its own. Whoever must hold the key gives the pipeline an encryptionKey.',
+    },
+  ];
+  return when ? acknowledgements : [];
 }

@@ -7,6 +7,7 @@ import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
+import { SourceProvider } from './source-provider';
 
 /** Properties of `NextjsBuildPipeline`. */
 export interface NextjsBuildPipelineProps {
@@ -176,6 +177,18 @@ export interface NextjsBuildPipelineProps {
    * @default - no secrets
    */
   readonly installSecretsPrefix?: string;
+
+  /**
+   * Git hosts whose private repositories can be built, one provider each. They add a function, the source fetcher, that alone holds the
+   * credentials: it fetches exactly the commit and hands it to the build as an object in S3. Repositories of other hosts are cloned by the
+   * build itself, and must be public.
+   *
+   * Whoever may send requests can have every repository built that a provider reaches: check in your producer that a project's request
+   * names the project's own repository.
+   *
+   * @default - none, builds clone public repositories
+   */
+  readonly sourceProviders?: SourceProvider[];
 
   /**
    * Network that builds run in. They need a way out to the git host and the npm registry (a NAT gateway, say), and S3.

@@ -16,6 +16,7 @@ import { createFinalizer, createOrchestrator, createReconciler, ORCHESTRATOR_TIM
 import { acknowledgeFindings } from './nag-acknowledgements';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { buildQueues, eventDeadLetterQueue } from './queues';
+import { allowToHaveSourcesFetched, createSourceFetcher } from './source-fetcher';
 import { createStateTable } from './state-table';
 import { checkDeploymentsTable, checkMaxConcurrentBuildsPerProject } from './validation';
 
@@ -56,6 +57,8 @@ export class NextjsBuildPipeline extends Construct {
   public readonly finalizer: lambda.Function;
   /** Repairs on a schedule what lost events, crashes and dead letters left behind (see `reconcileInterval`). */
   public readonly reconciler: lambda.Function;
+  /** Fetches the source of private repositories; only with `sourceProviders`. */
+  public readonly sourceFetcher?: lambda.Function;
   /** Logs of the builds, a stream each. Builds share it: what a build logs, the next build cannot read, but it is untrusted text. */
   public readonly buildLogGroup: logs.LogGroup;
   /** Logs of the orchestrator: JSON, a line for each message and what became of it. */
@@ -64,6 +67,8 @@ export class NextjsBuildPipeline extends Construct {
   public readonly finalizerLogGroup: logs.LogGroup;
   /** Logs of the reconciler: JSON, a line for each thing that it repaired. */
   public readonly reconcilerLogGroup: logs.LogGroup;
+  /** Logs of the source fetcher: JSON, a line for each source and what became of it; only with `sourceProviders`. */
+  public readonly sourceFetcherLogGroup?: logs.LogGroup;
 
   /**
    * Adds the queues, the state table, the CodeBuild project, the functions and their roles to the scope's stack. Nothing is built or
@@ -101,6 +106,12 @@ export class NextjsBuildPipeline extends Construct {
     this.finalizer = createFinalizer(this, props, this.finalizerLogGroup);
     this.reconcilerLogGroup = logGroup('ReconcilerLogs');
     this.reconciler = createReconciler(this, props, this.reconcilerLogGroup, this.finalizer);
+    const { sourceProviders = [] } = props;
+    if (sourceProviders.length > 0) {
+      this.sourceFetcherLogGroup = logGroup('SourceFetcherLogs');
+      this.sourceFetcher = createSourceFetcher(this, props, sourceProviders, this.sourceFetcherLogGroup);
+      allowToHaveSourcesFetched(this.orchestrator, this.sourceFetcher, props.artifactsBucket, sourceProviders);
+    }
 
     if (props.encryptionKey) allowServicesToUse(props.encryptionKey, this);
     expireStagingAndCache(this, props.artifactsBucket);

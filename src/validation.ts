@@ -5,6 +5,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { DEPLOYMENTS_PARTITION_KEY } from './contract/deployment';
 import { variableNameProblem } from './contract/environment';
+import type { SourceProvider } from './source-provider';
 
 /**
  * Checks at synth: what can only fail at deploy or at run time, said now and in words. Values that are tokens are not known yet
@@ -157,4 +158,26 @@ export function checkInstallSecretsPrefix(prefix: string): void {
   if (!/^[A-Za-z0-9/_+=.@-]{1,383}\/$/.test(prefix)) {
     throw new Error(`installSecretsPrefix must be letters, digits and any of /_+=.@- , at most 384 characters, and end with "/", such as 'builds/install/'; got '${prefix}'.`);
   }
+}
+
+/** Compared with the host in repositories' URLs, as `new URL()` gives it: in lower case, and without https' own port. */
+export function checkSourceHost(host: string): void {
+  if (Token.isUnresolved(host)) return;
+  if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)+(:\d{1,5})?$/.test(host) || /^[\d.:]+$|:443$/.test(host)) {
+    throw new Error('host of a source provider must be the host in the repositories\' URLs, in lower case, such as \'gitlab.example.com\', with a port if it is not 443; '
+      + `got '${host}'. Leave out "https://" and the path.`);
+  }
+}
+
+export function checkGitHubAppId(appId: string): void {
+  if (Token.isUnresolved(appId)) return;
+  if (!/^[A-Za-z0-9.]{1,64}$/.test(appId)) {
+    throw new Error(`appId must be the id or the client id of a GitHub App, such as '123456' or 'Iv23liAbCdEf'; got '${appId}'.`);
+  }
+}
+
+export function checkSourceProviders(providers: readonly SourceProvider[]): void {
+  const hosts = providers.map(({ host }) => host);
+  const twice = hosts.find((host, index) => hosts.indexOf(host) !== index);
+  if (twice !== undefined) throw new Error(`sourceProviders has two providers for ${twice}; a host has one, for all of its repositories.`);
 }

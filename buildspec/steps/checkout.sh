@@ -30,14 +30,15 @@ addresses='' url=$REPO_URL
 mkdir -p "$CHECKOUT"
 if [ ${#COMMIT_SHA} = 40 ]; then format=sha1; else format=sha256; fi
 git init -q --template= --object-format=$format
+# What needs credentials, the trusted side has fetched, from wherever its owner allows.
+if [ -n "${SOURCE_FROM:-}" ]; then node "$STEPS/source.mjs"; fi
 # The local run leads git to a server of its own.
-if [ "$(git ls-remote --get-url -- "$url")" = "$url" ]; then
+if ! have && [ "$(git ls-remote --get-url -- "$url")" = "$url" ]; then
   # A proxy looks for the host by itself, and decides where one may go; nothing goes past it.
   if [ -n "${https_proxy:-${HTTPS_PROXY:-${all_proxy:-${ALL_PROXY:-}}}}" ]; then unset no_proxy NO_PROXY; else addresses=$(node "$STEPS/addresses.mjs"); fi
 fi
-
 # Some hosts give no commit by its SHA: look for it in the branch, ever deeper.
-if ! fetch 1 "$COMMIT_SHA" && ! { redirected && fetch 1 "$COMMIT_SHA"; }; then
+if ! have && ! fetch 1 "$COMMIT_SHA" && ! { redirected && fetch 1 "$COMMIT_SHA"; }; then
   tip=$(git ls-remote -- "$url" "refs/heads/$BRANCH") || fail CHECKOUT_FAILED "$REPO_URL cannot be read without a password. Check the URL."
   [ -n "$tip" ] || fail COMMIT_NOT_FOUND "The repository has neither commit $COMMIT_SHA nor branch $BRANCH. Push them."
   for depth in 50 500 2147483647; do

@@ -2,9 +2,11 @@ import { BatchGetProjectsCommand, CodeBuildClient, EnvironmentVariable } from '@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Handovers } from './handovers';
 import { Reuse } from './reuse';
+import type { SourceFetches } from './source-fetches';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { HANDOVER_ENV } from '../../src/contract/environment';
 import type { Handover } from '../../src/contract/handover';
+import type { SourceKeys } from '../../src/contract/keys';
 import { attempt } from '../shared/attempt';
 import { buildInputs } from '../shared/build-inputs';
 import type { Pipeline } from '../shared/pipeline';
@@ -17,7 +19,9 @@ export class BuildPreparation {
   private readonly handovers: Handovers;
   private readonly reuse: Reuse;
 
-  constructor(private readonly pipeline: Pipeline, private readonly codeBuild: CodeBuildClient, s3: S3Client, bucket: string) {
+  constructor(
+    private readonly pipeline: Pipeline, private readonly codeBuild: CodeBuildClient, private readonly sources: SourceFetches, s3: S3Client, bucket: string,
+  ) {
     this.handovers = new Handovers(s3, bucket);
     this.reuse = new Reuse(pipeline.promotedArtifacts, s3, bucket);
   }
@@ -28,15 +32,16 @@ export class BuildPreparation {
 
   /** Variables of one build, beside what its request says. */
   public async environment(request: BuildRequest, secrets: Secrets): Promise<EnvironmentVariable[]> {
-    const [url, inputs] = await Promise.all([this.handover(request, secrets), this.inputs(request)]);
-    return [[HANDOVER_ENV.url, url] as const, [HANDOVER_ENV.inputs, inputs] as const]
+    const source = await this.sources.begin(request);
+    const [url, inputs] = await Promise.all([this.handover(request, secrets, source), this.inputs(request)]);
+    return [[HANDOVER_ENV.url, url] as const, [HANDOVER_ENV.inputs, inputs] as const, [HANDOVER_ENV.source, source && 'handover'] as const]
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => ({ name, value, type: 'PLAINTEXT' }));
   }
 
-  private async handover(request: BuildRequest, secrets: Secrets): Promise<string | undefined> {
-    const write = async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId), secrets);
-    return secrets ?? request.buildEnvironment ? write() : attempt('The build gets no cache', undefined, write);
+  private async handover(request: BuildRequest, secrets: Secrets, source: SourceKeys | undefined): Promise<string | undefined> {
+    const write = async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId), secrets, source);
+    return secrets ?? source ?? request.buildEnvironment ? write() : attempt('The build gets no cache', undefined, write);
   }
 
   private async inputs(request: BuildRequest): Promise<string | undefined> {

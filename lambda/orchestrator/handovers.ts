@@ -3,7 +3,8 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
 import { CacheHandover, Handover, HANDOVER_EXPIRY_SECONDS } from '../../src/contract/handover';
-import { cacheKey, handoverKey } from '../../src/contract/keys';
+import { cacheKey, handoverKey, type SourceKeys } from '../../src/contract/keys';
+import { SOURCE_WAIT_SECONDS, type SourceHandover } from '../../src/contract/source';
 import { Accounts, whyPaused } from '../shared/state/cache-accounts';
 
 /** CodeBuild's limit for the value of an environment variable. A URL has some 1,500 characters, most of them the function's session token. */
@@ -14,10 +15,13 @@ export class Handovers {
   constructor(private readonly s3: S3Client, private readonly bucket: string) {}
 
   /** URL of the handover. */
-  public async write(request: BuildRequest, accounts: Accounts, installEnvironment?: Handover['installEnvironment']): Promise<string> {
+  public async write(
+    request: BuildRequest, accounts: Accounts, installEnvironment?: Handover['installEnvironment'], sourceKeys?: SourceKeys,
+  ): Promise<string> {
     const layers = await Promise.all(CACHE_LAYERS.map(async (layer) => [layer, await this.cacheLayer(layer, request, accounts)]));
     const { buildEnvironment } = request;
-    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment, buildEnvironment };
+    const source = sourceKeys && await this.source(sourceKeys);
+    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment, buildEnvironment, source };
     const key = handoverKey(request.deploymentId);
     await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: JSON.stringify(handover), ContentType: 'application/json' }));
     const url = await this.presign(key);
@@ -33,6 +37,11 @@ export class Handovers {
     // Whether they are there is not asked: the build finds out, and begins with nothing.
     const urls = await Promise.all(branches.map((name) => this.presign(cacheKey(projectId, name, layer))));
     return { urls, withoutSeconds };
+  }
+
+  private async source({ pack, status }: SourceKeys): Promise<SourceHandover> {
+    const [packUrl, statusUrl] = await Promise.all([pack, status].map((key) => this.presign(key)));
+    return { statusUrl, packUrl, waitSeconds: SOURCE_WAIT_SECONDS };
   }
 
   private async presign(key: string): Promise<string> {

@@ -4,13 +4,14 @@ import { BuildPreparation } from './build-preparation';
 import { Delivery, HandledFailure } from './delivery';
 import { DeploymentStart } from './deployment-start';
 import { InstallSecrets } from './install-secrets';
+import { SourceFetches } from './source-fetches';
 import { NO_USE_WAITING_SECONDS, retrySeconds } from './start-failure';
 import { WaitingEnvironments } from './waiting-environments';
 import { BuildRequest } from '../../src/contract/build-request';
 import { DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { failureMessage } from '../../src/contract/failure-codes';
-import { codeBuildProjectsClient, s3PresigningClient, secretsManagerClient, startBuildClient } from '../shared/aws-clients';
+import { codeBuildProjectsClient, lambdaClient, s3PresigningClient, secretsManagerClient, startBuildClient } from '../shared/aws-clients';
 import { parseBuildRequest } from '../shared/build-request';
 import { requiredEnv } from '../shared/environment';
 import { logger } from '../shared/logger';
@@ -24,7 +25,8 @@ import { pipelineOfEnvironment } from '../shared/pipeline';
 const pipeline = pipelineOfEnvironment();
 const { capacity, events, openDeployments, store } = pipeline;
 const [s3, bucket] = [s3PresigningClient(), requiredEnv(HANDLER_ENV.artifactsBucket)];
-const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), s3, bucket);
+const sources = new SourceFetches(lambdaClient(), process.env[HANDLER_ENV.sourceFetcherFunction], process.env[HANDLER_ENV.sourceHosts]);
+const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), sources, s3, bucket);
 const secrets = new InstallSecrets(secretsManagerClient(), process.env[HANDLER_ENV.installSecretsPrefix]);
 const start = new DeploymentStart(pipeline, startBuildClient(), preparation, secrets, new WaitingEnvironments(s3, bucket), {
   maxReceiveCount: Number(requiredEnv(HANDLER_ENV.maxReceiveCount)),

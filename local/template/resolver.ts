@@ -1,6 +1,7 @@
 /** Resolves CloudFormation's references and functions as a deployment to one account and Region would. */
 import { createHash } from 'node:crypto';
 import type { Resource, StackTemplate } from './assembly';
+import { ARN_SUFFIX } from '../services/secrets-manager';
 
 export const ACCOUNT_ID = '000000000000';
 
@@ -24,6 +25,7 @@ const NAMED: Readonly<Record<string, { property: string; arn: (name: string, at:
   'AWS::IAM::Role': { property: 'RoleName', arn: (name) => `arn:aws:iam::${ACCOUNT_ID}:role/${name}` },
   'AWS::IAM::ManagedPolicy': { property: 'ManagedPolicyName', arn: (name) => `arn:aws:iam::${ACCOUNT_ID}:policy/${name}` },
   'AWS::KMS::Key': { property: '', arn: (name, at) => `arn:aws:kms:${at}:key/${name}` },
+  'AWS::SecretsManager::Secret': { property: 'Name', arn: (name, at) => `arn:aws:secretsmanager:${at}:secret:${name}${ARN_SUFFIX}` },
   'AWS::Events::Rule': { property: 'Name', arn: (name, at) => `arn:aws:events:${at}:rule/${name}` },
   'AWS::Events::EventBus': { property: 'Name', arn: (name, at) => `arn:aws:events:${at}:event-bus/${name}` },
 };
@@ -127,7 +129,8 @@ export class Resolver {
     const physicalName = this.physicalName(name);
     switch (this.resource(name).Type) {
       case 'AWS::SQS::Queue': return this.options.queueUrl(physicalName);
-      case 'AWS::IAM::ManagedPolicy': return this.arn(name);
+      case 'AWS::IAM::ManagedPolicy':
+      case 'AWS::SecretsManager::Secret': return this.arn(name);
       default: return physicalName;
     }
   }

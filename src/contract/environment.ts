@@ -18,6 +18,11 @@ export const HANDLER_ENV = {
   stopSupersededBuilds: 'STOP_SUPERSEDED_BUILDS',
   /** The secret of a project is named by this and its id. Not set: there are none. */
   installSecretsPrefix: 'INSTALL_SECRETS_PREFIX',
+  /** Hosts of repositories whose source is fetched by the source fetcher, separated by commas. Not set: there are none. */
+  sourceHosts: 'SOURCE_HOSTS',
+  sourceFetcherFunction: 'SOURCE_FETCHER_FUNCTION_NAME',
+  /** See source.ts. */
+  sourceProviders: 'SOURCE_PROVIDERS',
   deadLetterQueueUrl: 'DEAD_LETTER_QUEUE_URL',
   finalizerFunction: 'FINALIZER_FUNCTION_NAME',
 } as const;
@@ -62,6 +67,8 @@ export const BUILD_ENV = {
 export const HANDOVER_ENV = {
   /** Presigned URL of the build's handover, see handover.ts. Not set: the build does without a cache. */
   url: 'HANDOVER_URL',
+  /** `handover`: the source is fetched for the build. Not set: the build clones the repository by itself. */
+  source: 'SOURCE_FROM',
   /** Stands for everything but the commit that the build's result depends on. Not set: its artifacts are not used again. */
   inputs: 'BUILD_INPUTS',
 } as const;

@@ -13,7 +13,7 @@ const FAILURES = {
   START_FAILED: { message: 'CodeBuild did not start the build. This is a fault of the platform: check the pipeline\'s CodeBuild project and quotas, then redrive the dead-letter queue, or send the request again.' },
   INVALID_INSTALL_SECRETS: { message: 'The secrets for this project\'s install are not a JSON object of environment variables. Correct them in Secrets Manager, then redrive the dead-letter queue, or send the request again.' },
   NO_CAPACITY: { message: 'The build waited for capacity as long as requests are kept. Ask the platform for more concurrent builds, then send the request again.' },
-  CHECKOUT_FAILED: { exitCode: 20, message: 'The repository could not be read. Check that its URL is right and that it can be cloned without a password.' },
+  CHECKOUT_FAILED: { exitCode: 20, message: 'The repository could not be read; the build log says why. Check that its URL is right, and that it can be cloned without a password or the platform has access to it.' },
   COMMIT_NOT_FOUND: { exitCode: 21, message: 'The repository does not have this commit. Push it, or check the commit SHA.' },
   ROOT_DIRECTORY_NOT_FOUND: { exitCode: 22, message: 'The root directory does not exist in this commit. Check the project\'s root directory setting.' },
   NOT_A_NEXTJS_APP: { exitCode: 23, message: 'There is no Next.js app here: package.json is missing, is not valid JSON, or does not depend on "next". In a monorepo, set the root directory to the app.' },

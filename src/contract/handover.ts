@@ -3,6 +3,7 @@
  * build's environment), which holds further presigned URLs. The build's role itself may read nothing.
  */
 import type { CacheLayer } from './cache';
+import type { SourceHandover } from './source';
 
 export interface Handover {
   readonly version: 1;
@@ -11,6 +12,8 @@ export interface Handover {
   readonly installEnvironment?: Readonly<Record<string, string>>;
   /** Of the request, for the app's own build script. */
   readonly buildEnvironment?: Readonly<Record<string, string>>;
+  /** Not set: the build clones the repository by itself. */
+  readonly source?: SourceHandover;
 }
 
 export interface CacheHandover {
@@ -24,6 +27,6 @@ export interface CacheHandover {
 
 /**
  * CodeBuild provisions a build in a minute or two, and a build restores its cache first of all. One that waits longer in CodeBuild's own
- * queue builds without a cache.
+ * queue builds without a cache, and fails if its source was fetched for it.
  */
 export const HANDOVER_EXPIRY_SECONDS = 3600;

@@ -1,5 +1,6 @@
 import { createHash } from 'crypto';
 import type { CacheLayer } from './cache';
+import type { SourceRequest } from './source';
 
 /**
  * Where things lie in the artifacts bucket. A build writes below its own staging prefix in the same shape
@@ -12,6 +13,9 @@ export const STATIC_ROOT = 'static/';
 export const CACHE_ROOT = 'cache/';
 /** Objects that the orchestrator writes for one build each. Below staging/, so that one lifecycle rule does for both; no build's own prefix. */
 export const HANDOVER_ROOT = `${STAGING_ROOT}handover/`;
+
+/** What the source fetcher stores for one build each; below staging/ for the same reason. */
+export const SOURCE_ROOT = `${STAGING_ROOT}source/`;
 
 /** The only prefix a build can write to: IAM compares it with `staging/${codebuild:buildArn}/*`. */
 export function stagingPrefix(buildArn: string): string {
@@ -38,6 +42,21 @@ export function handoverKey(deploymentId: string): string {
 /** What a request that waits brought for the app's build. An id has no slash, so this is no other deployment's handover. */
 export function buildEnvironmentKey(deploymentId: string): string {
   return `${HANDOVER_ROOT}environment/${deploymentId}.json`;
+}
+
+/** Everything that was fetched for a deployment's build, in however many attempts. */
+export function sourcePrefix(deploymentId: string): string {
+  return `${SOURCE_ROOT}${deploymentId}/`;
+}
+
+export interface SourceKeys {
+  readonly pack: string;
+  readonly status: string;
+}
+
+export function sourceKeys({ attempt, deploymentId }: Pick<SourceRequest, 'attempt' | 'deploymentId'>): SourceKeys {
+  const prefix = sourcePrefix(deploymentId);
+  return { pack: `${prefix}${attempt}.pack`, status: `${prefix}${attempt}.json` };
 }
 
 /** Archives of the build cache below a build's staging prefix, one for each layer that it wants to keep. */

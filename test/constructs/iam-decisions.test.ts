@@ -22,7 +22,7 @@ const ALL_BUILDS_OF_THE_PROJECT = ['the project', 'the project, with environment
 const HOWEVER_THE_BUILD = [
   ...ALL_BUILDS_OF_THE_PROJECT, 'the project, with another buildspec', 'the project, with another image', 'the project, with another role', 'the project, privileged',
 ];
-const STAGING = ['its own staging prefix', 'another build\'s staging prefix', 'the staging prefix of a build whose id begins like its own', 'staging/handover/'];
+const STAGING = ['its own staging prefix', 'another build\'s staging prefix', 'the staging prefix of a build whose id begins like its own', 'staging/handover/', 'staging/source/'];
 
 const EVERY_FUNCTION: Rights = [
   [['dynamodb:GetItem', 'dynamodb:UpdateItem'], ['the deployments table']],
@@ -35,24 +35,25 @@ const EVERY_FUNCTION: Rights = [
 ];
 
 const RIGHTS: Readonly<Record<RoleName, Rights>> = {
-  build: [
+  'build': [
     [['s3:PutObject', 's3:AbortMultipartUpload'], ['its own staging prefix']],
     [KEY_OF_S3_OR_SQS, ['the bucket\'s key, through S3']],
     [[...LOG_ACTIONS, 'logs:CreateLogGroup'], ['the builds\' log streams', 'the builds\' log group']],
   ],
-  orchestrator: [
+  'orchestrator': [
     ...EVERY_FUNCTION,
     [LOG_ACTIONS, ['the orchestrator\'s log streams']],
     [['codebuild:StartBuild'], ALL_BUILDS_OF_THE_PROJECT],
     [['codebuild:StopBuild', 'codebuild:ListBuildsForProject', 'codebuild:BatchGetProjects'], HOWEVER_THE_BUILD],
     [['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility'], ['the queue']],
     [['s3:PutObject', 's3:GetObject'], ['staging/handover/']],
-    [['s3:GetObject'], ['cache/']],
+    [['s3:GetObject'], ['cache/', 'staging/source/']],
+    [['lambda:InvokeFunction'], ['the source fetcher']],
     [['s3:ListBucket'], ['the bucket, below artifacts/', 'the bucket, below static/']],
     [['secretsmanager:GetSecretValue'], ['the secret of a project\'s install']],
     [KEY_OF_S3_OR_SQS, ['the bucket\'s key, through S3']],
   ],
-  finalizer: [
+  'finalizer': [
     ...EVERY_FUNCTION,
     [LOG_ACTIONS, ['the finalizer\'s log streams']],
     [['sqs:SendMessage'], ['the event dead-letter queue']],
@@ -61,23 +62,30 @@ const RIGHTS: Readonly<Record<RoleName, Rights>> = {
     [['s3:ListBucket'], ['the bucket, below staging/']],
     [KEY_OF_S3_OR_SQS, ['the bucket\'s key, through S3']],
   ],
-  reconciler: [
+  'reconciler': [
     ...EVERY_FUNCTION,
     [LOG_ACTIONS, ['the reconciler\'s log streams']],
     [['codebuild:StopBuild', 'codebuild:ListBuildsForProject'], HOWEVER_THE_BUILD],
     [['sqs:ReceiveMessage'], ['the dead-letter queue']],
     [['lambda:InvokeFunction'], ['the finalizer']],
   ],
+  'source fetcher': [
+    [LOG_ACTIONS, ['the source fetcher\'s log streams']],
+    [['s3:PutObject', 's3:AbortMultipartUpload'], ['staging/source/']],
+    [['secretsmanager:GetSecretValue'], ['the secret of the GitHub App', 'the secret of the token']],
+    [['kms:Decrypt'], ['the token\'s key, through Secrets Manager']],
+    [KEY_OF_S3_OR_SQS, ['the bucket\'s key, through S3']],
+  ],
 };
 
 /** What must not be, in so many words; the complement of the table says it, too. */
 const BUILD_MAY_NOT: Rights = [
   [['s3:PutObject', 's3:PutObjectAcl', 's3:PutObjectTagging', 's3:DeleteObject'], [
-    'another build\'s staging prefix', 'the staging prefix of a build whose id begins like its own', 'staging/handover/', 'artifacts/', 'static/', 'cache/',
+    'another build\'s staging prefix', 'the staging prefix of a build whose id begins like its own', 'staging/handover/', 'staging/source/', 'artifacts/', 'static/', 'cache/',
     'elsewhere in the bucket', 'an object of another bucket',
   ]],
   [['s3:GetObject', 's3:DeleteObject', 's3:PutObjectAcl'], ['its own staging prefix']],
-  [['s3:GetObject'], ['cache/', 'artifacts/', 'static/', 'staging/handover/', 'another build\'s staging prefix']],
+  [['s3:GetObject'], ['cache/', 'artifacts/', 'static/', 'staging/handover/', 'staging/source/', 'another build\'s staging prefix']],
   [['s3:ListBucket', 's3:ListBucketMultipartUploads', 's3:PutBucketPolicy'], ['the bucket as a whole', 'the bucket, below staging/']],
   [['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Scan'], ['the deployments table', 'the state table']],
   [['sqs:SendMessage', 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:PurgeQueue'], ['the queue', 'the dead-letter queue', 'the event dead-letter queue']],
@@ -85,17 +93,17 @@ const BUILD_MAY_NOT: Rights = [
   [LOG_ACTIONS, ['the orchestrator\'s log streams', 'another log group\'s streams']],
   [['logs:GetLogEvents', 'logs:FilterLogEvents'], ['the builds\' log streams']],
   [['events:PutEvents'], ['the event bus, as the pipeline', 'the event bus, as CodeBuild']],
-  [['lambda:InvokeFunction'], ['the finalizer', 'the orchestrator', 'the reconciler']],
+  [['lambda:InvokeFunction'], ['the finalizer', 'the orchestrator', 'the reconciler', 'the source fetcher']],
   [['sts:AssumeRole'], ['the build\'s role', 'the orchestrator\'s role', 'another role']],
   [['iam:PassRole'], ['the build\'s role', 'another role']],
-  [['secretsmanager:GetSecretValue'], ['the secret of a project\'s install', 'another secret']],
+  [['secretsmanager:GetSecretValue'], ['the secret of a project\'s install', 'the secret of the GitHub App', 'the secret of the token', 'another secret']],
   [['ssm:GetParameter', 'ssm:GetParameters'], ['a parameter']],
   [['kms:Decrypt', 'kms:GenerateDataKey'], ['the bucket\'s key', 'the bucket\'s key, through Secrets Manager', 'the table\'s key, through DynamoDB', 'the pipeline\'s key, through SQS']],
 ];
 
 const ORCHESTRATOR_MAY_NOT: Rights = [
   [['codebuild:StartBuild'], ['the project, with another buildspec', 'the project, with another image', 'the project, with another role', 'the project, privileged', 'another project']],
-  [['secretsmanager:GetSecretValue'], ['a secret whose name begins almost like those', 'another secret', 'a secret of another account']],
+  [['secretsmanager:GetSecretValue'], ['a secret whose name begins almost like those', 'the secret of the GitHub App', 'another secret', 'a secret of another account']],
   [['secretsmanager:PutSecretValue', 'secretsmanager:DescribeSecret'], ['the secret of a project\'s install']],
 ];
 

@@ -3,12 +3,13 @@ import { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Account } from '../../local/iam/account';
 import { RequestContext, type ContextValues } from '../../local/iam/context';
 import type { Decision } from '../../local/iam/decision';
 import type { Caller } from '../../local/iam/principal';
 import { ACCOUNT_ID } from '../../local/template/resolver';
-import type { NextjsBuildPipeline, NextjsBuildPipelineProps } from '../../src';
+import { type NextjsBuildPipeline, type NextjsBuildPipelineProps, SourceProvider } from '../../src';
 import { EVENT_SOURCE, STATUS_CHANGED } from '../../src/contract/events';
 import { REGION, resolverOf } from '../support/account';
 import { importedWithKeys, ownedWithKeys, pipelineStack } from '../support/stacks';
@@ -20,7 +21,7 @@ export interface Place {
 
 export interface Setup {
   /** What each role is, by its ARN. */
-  readonly roles: Readonly<Record<'build' | 'orchestrator' | 'finalizer' | 'reconciler', string>>;
+  readonly roles: Readonly<Record<'build' | 'orchestrator' | 'finalizer' | 'reconciler' | 'source fetcher', string>>;
   readonly rules: Readonly<Record<'buildStateChanged' | 'reconcilerSchedule', string>>;
   readonly places: ReadonlyMap<string, Place>;
   decide(caller: Caller, action: string, place: Place, context?: ContextValues): Decision;
@@ -41,11 +42,23 @@ const SETUPS: Readonly<Record<string, (stack: Stack) => Partial<NextjsBuildPipel
 export const SETUP_NAMES = Object.keys(SETUPS);
 
 const INSTALL_SECRETS = 'nextjs/install/';
+const TOKEN_KEY = `arn:aws:kms:${REGION}:${ACCOUNT_ID}:key/token-key`;
+
+const sourceProviders = (stack: Stack) => [
+  SourceProvider.gitHubApp({ appId: '1', privateKey: Secret.fromSecretNameV2(stack, 'AppKey', 'platform/app') }),
+  SourceProvider.token({
+    host: 'gitlab.example.com',
+    token: Secret.fromSecretAttributes(stack, 'Token', {
+      secretCompleteArn: `arn:aws:secretsmanager:${REGION}:${ACCOUNT_ID}:secret:platform/token-AbCdEf`, encryptionKey: kms.Key.fromKeyArn(stack, 'TokenKey', TOKEN_KEY),
+    }),
+  }),
+];
 
 /** `change`: what somebody does to the pipeline after it has been made. */
 export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => void = () => undefined): Setup {
   let props: Partial<NextjsBuildPipelineProps> = {};
-  const { stack, pipeline } = pipelineStack((scope) => (props = { installSecretsPrefix: INSTALL_SECRETS, ...SETUPS[name](scope) }));
+  const everything = (scope: Stack) => ({ installSecretsPrefix: INSTALL_SECRETS, sourceProviders: sourceProviders(scope) });
+  const { stack, pipeline } = pipelineStack((scope) => (props = { ...everything(scope), ...SETUPS[name](scope) }));
   change(pipeline);
   const template = Template.fromStack(stack);
   const resolver = resolverOf(template);
@@ -59,16 +72,18 @@ export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => v
   const logStream = (group: string, stream = 'stream') => ({ arn: `arn:aws:logs:${REGION}:${ACCOUNT_ID}:log-group:${text(group)}:log-stream:${stream}` });
   const secret = (secretName: string) => ({ arn: `arn:aws:secretsmanager:${REGION}:${ACCOUNT_ID}:secret:${secretName}` });
   const roles = {
-    build: text(pipeline.project.role!.roleArn),
-    orchestrator: text(pipeline.orchestrator.role!.roleArn),
-    finalizer: text(pipeline.finalizer.role!.roleArn),
-    reconciler: text(pipeline.reconciler.role!.roleArn),
+    'build': text(pipeline.project.role!.roleArn),
+    'orchestrator': text(pipeline.orchestrator.role!.roleArn),
+    'finalizer': text(pipeline.finalizer.role!.roleArn),
+    'reconciler': text(pipeline.reconciler.role!.roleArn),
+    'source fetcher': text(pipeline.sourceFetcher!.role!.roleArn),
   };
   const places: Record<string, Place> = {
     'its own staging prefix': { arn: `${bucket}/staging/${BUILD}/artifacts/lambda.zip` },
     'another build\'s staging prefix': { arn: `${bucket}/staging/${OTHER_BUILD}/artifacts/lambda.zip` },
     'the staging prefix of a build whose id begins like its own': { arn: `${bucket}/staging/${BUILD}2/artifacts/lambda.zip` },
     'staging/handover/': { arn: `${bucket}/staging/handover/deployment.json` },
+    'staging/source/': { arn: `${bucket}/staging/source/deployment/attempt.pack` },
     'artifacts/': { arn: `${bucket}/artifacts/project/commit/lambda.zip` },
     'static/': { arn: `${bucket}/static/project/commit/index.html` },
     'cache/': { arn: `${bucket}/cache/project/branch/next` },
@@ -110,21 +125,27 @@ export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => v
     'the finalizer': { arn: text(pipeline.finalizer.functionArn) },
     'a version of the finalizer': { arn: `${text(pipeline.finalizer.functionArn)}:1` },
     'the reconciler': { arn: text(pipeline.reconciler.functionArn) },
+    'the source fetcher': { arn: text(pipeline.sourceFetcher!.functionArn) },
 
     'the builds\' log group': { arn: `arn:aws:logs:${REGION}:${ACCOUNT_ID}:log-group:${text(pipeline.buildLogGroup.logGroupName)}` },
     'the builds\' log streams': logStream(pipeline.buildLogGroup.logGroupName),
     'the orchestrator\'s log streams': logStream(pipeline.orchestratorLogGroup.logGroupName),
     'the finalizer\'s log streams': logStream(pipeline.finalizerLogGroup.logGroupName),
     'the reconciler\'s log streams': logStream(pipeline.reconcilerLogGroup.logGroupName),
+    'the source fetcher\'s log streams': logStream(pipeline.sourceFetcherLogGroup!.logGroupName),
     'another log group\'s streams': logStream('/aws/lambda/another'),
 
     ...keyPlaces('the bucket\'s key', artifactsBucket?.encryptionKey && text(artifactsBucket.encryptionKey.keyArn)),
     ...keyPlaces('the table\'s key', deploymentsTable?.encryptionKey && text(deploymentsTable.encryptionKey.keyArn)),
     ...keyPlaces('the pipeline\'s key', encryptionKey && text(encryptionKey.keyArn)),
+    ...keyPlaces('the token\'s key', TOKEN_KEY),
 
     ...Object.fromEntries(Object.entries(roles).map(([role, arn]) => [`the ${role}'s role`, { arn }])),
     'another role': { arn: `arn:aws:iam::${ACCOUNT_ID}:role/Admin` },
     'the secret of a project\'s install': secret(`${INSTALL_SECRETS}project-AbCdEf`),
+    'the secret of the GitHub App': secret('platform/app-AbCdEf'),
+    'the secret of the token': secret('platform/token-AbCdEf'),
+    'a secret beside that of the GitHub App': secret('platform/app-two-AbCdEf'),
     'a secret whose name begins almost like those': secret('nextjs/installation-AbCdEf'),
     'another secret': secret('token-AbCdEf'),
     'a secret of another account': { arn: `arn:aws:secretsmanager:${REGION}:999999999999:secret:${INSTALL_SECRETS}project-AbCdEf` },

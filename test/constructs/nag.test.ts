@@ -14,8 +14,10 @@ import * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
 import { AwsSolutionsChecks, INagLogger, NagLoggerBaseData, NagSuppressions, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
+import { SourceProvider } from '../../src';
 import { importedWithKeys, pipelineStack } from '../support/stacks';
 
 const ROOT = path.join(__dirname, '..', '..');
@@ -79,6 +81,10 @@ const STACKS: Array<[string, () => Stack]> = [
   ['a key for queues, state table and logs', () => pipelineStack((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') })).stack],
   ['secrets for installs', () => pipelineStack({ installSecretsPrefix: 'nextjs/install/' }).stack],
   ['secrets for installs below a prefix known at deployment', () => pipelineStack((stack) => ({ installSecretsPrefix: new CfnParameter(stack, 'Prefix').valueAsString })).stack],
+  ['private repositories', () => pipelineStack((stack) => ({
+    ...importedWithKeys(stack),
+    sourceProviders: [SourceProvider.gitHubApp({ appId: '1', privateKey: Secret.fromSecretNameV2(stack, 'Secret', 'platform/app') })],
+  })).stack],
   ['builds in a VPC', () => pipelineStack((stack) => ({ vpc: new ec2.Vpc(stack, 'Vpc') })).stack],
   ['a boundary of its own', () => pipelineStack((stack) => ({ permissionsBoundary: iam.ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'company') })).stack],
   ['a build image of the company, which says why it needs one', () => {

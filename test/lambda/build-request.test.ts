@@ -113,7 +113,7 @@ describe('a request is refused, with the field and the reason', () => {
     ['https://github.com/a/b#x', 'must not have a query'],
     ['https://github.com', 'must have a path'],
     ['https://github.com//', 'must have a path'],
-    ['https://', 'is not a URL'],
+    ['https://', 'must name a public host'],
     ['https://169.254.169.254/a/b', 'must name a public host'],
     ['https://[::1]/a/b', 'must name a public host'],
     ['https://2130706433/a/b', 'must name a public host'],

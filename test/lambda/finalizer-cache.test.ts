@@ -1,9 +1,9 @@
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { finalizer, STAGED } from './finalizer-support';
 import { AccessDeniedError } from '../../local/services/service';
 import type { CacheUse } from '../../src/contract/cache';
 import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
-import { buildEnvironmentKey, cacheKey, handoverKey, HANDOVER_ROOT, stagingPrefix } from '../../src/contract/keys';
+import { buildEnvironmentKey, cacheKey, handoverKey, HANDOVER_ROOT, SOURCE_ROOT, sourceKeys, stagingPrefix } from '../../src/contract/keys';
 import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
 import { buildRequest, COMMIT_SHA } from '../support/requests';
 
@@ -107,4 +107,18 @@ test.each(['SUCCEEDED', 'FAILED'] as const)('what was handed over to a build tha
   pipeline.answer({ buildStatus });
   await pipeline.deliver();
   expect(await pipeline.keys(HANDOVER_ROOT)).toEqual([]);
+});
+
+test.each(['SUCCEEDED', 'FAILED'] as const)('the source that was fetched for a build that %s is removed, of every attempt, and no other\'s', async (buildStatus) => {
+  const other = sourceKeys({ deploymentId: `${pipeline.id}0`, attempt: 'first' });
+  for (const attempt of ['first', 'second']) {
+    const { pack, status } = sourceKeys({ deploymentId: pipeline.id, attempt });
+    await put(pack, 'PACK');
+    await put(status, '{"status":"ready"}');
+  }
+  await put(other.pack, 'PACK');
+  pipeline.answer({ buildStatus });
+  await pipeline.deliver();
+  expect(await pipeline.keys(SOURCE_ROOT)).toEqual([other.pack]);
+  await pipeline.s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: other.pack }));
 });

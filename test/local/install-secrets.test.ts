@@ -67,7 +67,7 @@ test('another project\'s install sees nothing of them', async () => {
 test('secrets that are not usable fail the deployment before anything is built', async () => {
   const { output } = await build('{"builds/install/web":{"NODE_OPTIONS":"--require evil"}}');
   expect(output).toContain('INVALID_INSTALL_SECRETS');
-  expect(output).toContain('"NODE_OPTIONS" that is reserved');
+  expect(output).toContain('variable "NODE_OPTIONS" that is reserved');
   expect(existsSync(seen)).toBe(false);
 }, 180_000);
 

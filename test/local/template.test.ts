@@ -20,6 +20,7 @@ describe('references and functions', () => {
     Queue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: { 'Fn::Join': ['-', ['builds', { Ref: 'AWS::Region' }]] } } },
     Bucket: { Type: 'AWS::S3::Bucket' },
     Role: { Type: 'AWS::IAM::Role' },
+    Secret: { Type: 'AWS::SecretsManager::Secret', Properties: { Name: 'platform/token' } },
     Other: { Type: 'Custom::Thing' },
   };
   const resolve = (value: unknown, more: Partial<StackTemplate> = {}) => resolver({ resources, ...more }).resolve(value);
@@ -27,6 +28,7 @@ describe('references and functions', () => {
   test.each<[string, unknown, unknown]>([
     ['Ref of a queue is its URL', { Ref: 'Queue' }, 'http://127.0.0.1:1/000000000000/builds-us-east-1'],
     ['Ref of a bucket is its name, without capital letters', { Ref: 'Bucket' }, 'stack0-bucket'],
+    ['Ref of a secret is its ARN', { Ref: 'Secret' }, 'arn:aws:secretsmanager:us-east-1:000000000000:secret:platform/token-LoCaL0'],
     ['Ref of anything else is a name', { Ref: 'Other' }, 'Stack0-Other'],
     ['GetAtt Arn', { 'Fn::GetAtt': ['Queue', 'Arn'] }, 'arn:aws:sqs:us-east-1:000000000000:builds-us-east-1'],
     ['GetAtt as text', { 'Fn::GetAtt': 'Role.Arn' }, 'arn:aws:iam::000000000000:role/Stack0-Role'],

@@ -35,7 +35,7 @@ const STRICT_VALIDATION = { '@aws-cdk/core:validateAgainstDefaultRules': true, '
 
 const ROOT = path.join(__dirname, '..', '..');
 const PACKAGE = 'cdk-nextjs-build-pipeline';
-const HANDLERS = ['finalizer', 'orchestrator', 'reconciler'];
+const HANDLERS = ['finalizer', 'orchestrator', 'reconciler', 'source-fetcher'];
 
 let directory: string;
 let app: string;
@@ -58,7 +58,7 @@ describe('the package', () => {
       '.jsii', 'API.md', 'LICENSE', 'README.md', 'package.json', 'lib/index.js', 'lib/index.d.ts', 'buildspec/nextjs-build.yml', 'buildspec/steps/upload.sh',
       ...HANDLERS.map((handler) => `assets/${handler}/index.js`),
     ]));
-    const published = /^(\.jsii|API\.md|LICENSE|README\.md|package\.json|lib\/.*\.(js|d\.ts)|assets\/\w+\/index\.js|buildspec\/(nextjs-build\.yml|steps\/[\w-]+\.(sh|mjs)))$/;
+    const published = /^(\.jsii|API\.md|LICENSE|README\.md|package\.json|lib\/.*\.(js|d\.ts)|assets\/[\w-]+\/index\.js|buildspec\/(nextjs-build\.yml|steps\/[\w-]+\.(sh|mjs)))$/;
     expect(files.filter((file) => !published.test(file))).toEqual([]);
   });
 

@@ -15,7 +15,7 @@ import { deploymentsTable } from './stacks';
 import { prepareImage } from '../../local/image';
 import { findPipeline, type Pipeline } from '../../local/pipeline';
 import type { LambdaFunction } from '../../local/services/lambda/lambda-function';
-import { LocalStack, REGION, startStack, type StackObserver } from '../../local/stack';
+import { LocalStack, REGION, startStack, type StackObserver, type StackOptions } from '../../local/stack';
 import { Assembly, readAssembly, type Resource, type StackTemplate } from '../../local/template/assembly';
 import { NextjsBuildPipeline, type NextjsBuildPipelineProps } from '../../src';
 import type { BuildRequest } from '../../src/contract/build-request';
@@ -37,6 +37,8 @@ export interface LocalPipelineOptions {
   readonly buildEnvironment?: Readonly<Record<string, string>>;
   /** As from the git server. */
   readonly imageEnvironment?: Readonly<Record<string, string>>;
+  /** As of a forge. */
+  readonly functionNetwork?: StackOptions['functionNetwork'];
 }
 
 /** One JSON line of a handler's log. */
@@ -63,6 +65,7 @@ export class LocalPipeline {
         workDirectory: path.join(directory, 'work'),
         imageEnvironment: { ...image.environment, ...options.imageEnvironment },
         buildEnvironment: forApps(options.buildEnvironment ?? {}, LOCAL_BUILD_ENVIRONMENT),
+        functionNetwork: options.functionNetwork,
         observer: {
           onAccessDecision: options.onAccessDecision,
           onFunctionLog: (functionName, line) => logs.push(parseLine(functionName, line)),

@@ -35,6 +35,15 @@ export interface ExecutionEnvironmentOptions {
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
   readonly onLog: (line: string) => void;
+  readonly network?: FunctionNetwork;
+}
+
+/** Servers of this machine that a function reaches by a public name, as it would reach a server in the internet. */
+export interface FunctionNetwork {
+  /** IP address by name. */
+  readonly addresses: Readonly<Record<string, string>>;
+  /** In PEM format; trusted beside those that Node.js trusts anyway. */
+  readonly certificates: readonly string[];
 }
 
 export interface Invocation {
@@ -68,6 +77,7 @@ export class ExecutionEnvironment {
   constructor(private readonly options: ExecutionEnvironmentOptions) {
     this.worker = new Worker(join(__dirname, 'runtime.mjs'), {
       env: { ...options.variables },
+      workerData: options.network,
       // Not the flags of this process (loaders, a debugger): a deployed function has none.
       execArgv: [],
       stdout: true,

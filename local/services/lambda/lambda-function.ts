@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ExecutionEnvironment, LambdaInvocationError } from './execution-environment';
+import { ExecutionEnvironment, type FunctionNetwork, LambdaInvocationError } from './execution-environment';
 
-export { LambdaInvocationError } from './execution-environment';
+export { type FunctionNetwork, LambdaInvocationError } from './execution-environment';
 
 /** As in AWS::Lambda::EventInvokeConfig; applies to invokeAsync only. */
 export interface AsyncInvocation {
@@ -32,6 +32,7 @@ export interface LambdaFunctionOptions {
   readonly region?: string;
   readonly accountId?: string;
   readonly asyncInvocation?: AsyncInvocation;
+  readonly network?: FunctionNetwork;
 }
 
 const DEFAULT_RETRY_DELAYS_MS = [1000, 2000];
@@ -126,8 +127,8 @@ export class LambdaFunction {
   }
 
   private start(): ExecutionEnvironment {
-    const { timeoutSeconds, memoryMb, onLog } = this.options;
-    const environment = new ExecutionEnvironment({ variables: this.environmentVariables(), timeoutSeconds, memoryMb, onLog });
+    const { timeoutSeconds, memoryMb, network, onLog } = this.options;
+    const environment = new ExecutionEnvironment({ variables: this.environmentVariables(), timeoutSeconds, memoryMb, network, onLog });
     this.environments.add(environment);
     void environment.ended.then(() => this.environments.delete(environment), () => this.environments.delete(environment));
     return environment;

@@ -1,9 +1,12 @@
 // Runs inside the worker thread of one execution environment, in place of Lambda's Node.js runtime. Plain JavaScript: a worker
 // thread has none of the loaders that run the rest of this directory, and the handler is to see a bare Node.js anyway.
+import dns from 'node:dns';
 import { existsSync } from 'node:fs';
+import https from 'node:https';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { pathToFileURL } from 'node:url';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 
 class RuntimeError extends Error {
   constructor(name, message) {
@@ -17,6 +20,17 @@ function describeError(error) {
   return error instanceof Error || typeof error?.message === 'string'
     ? { errorType: error.name ?? 'Error', errorMessage: error.message, trace: String(error.stack ?? '').split('\n') }
     : { errorType: typeof error, errorMessage: String(error), trace: [] };
+}
+
+/** As if the internet had these servers. For node:https; the global fetch has a network stack of its own. */
+function joinNetwork({ addresses, certificates }) {
+  const { lookup } = dns;
+  dns.lookup = (name, options, callback = options) => {
+    const address = addresses[name];
+    if (address === undefined) return lookup(name, options, callback);
+    return options.all ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4);
+  };
+  https.globalAgent.options.ca = [...rootCertificates, ...certificates];
 }
 
 async function loadHandler() {
@@ -78,6 +92,7 @@ process.on('unhandledRejection', (reason) => {
 process.on('uncaughtException', (error) => void fail(error, true));
 
 try {
+  if (workerData) joinNetwork(workerData);
   const handler = await loadHandler();
   parentPort.on('message', async ({ event, context, deadline }) => {
     try {

@@ -3,6 +3,8 @@
  * whole pipeline with a build of a few files, and of the handlers in the simulated faults; a run for each grant would take hours.
  */
 import * as path from 'node:path';
+import type { Stack } from 'aws-cdk-lib';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { grantsOf, type Grant, type Resources } from './grants-support';
 import type { AccessDecision } from '../../../local/iam/access-control';
 import { Account } from '../../../local/iam/account';
@@ -11,9 +13,11 @@ import { declaredResources } from '../../../local/iam/declared';
 import { Encryption, type KeyUse } from '../../../local/iam/encryption';
 import { readAssembly, type StackTemplate } from '../../../local/template/assembly';
 import { ACCOUNT_ID, createResolvers, REGION } from '../../../local/template/resolver';
+import { SourceProvider } from '../../../src';
 import { play, type Scenario } from '../../faults/scenario';
 import { DEPLOYMENT, ORDINARY } from '../../faults/single-faults';
 import { startSimulation, type HandlerName } from '../../simulation';
+import { Forge } from '../../support/forge';
 import { LocalPipeline, until } from '../../support/local-pipeline';
 import { buildRequest } from '../../support/requests';
 import { ownedWithKeys } from '../../support/stacks';
@@ -22,8 +26,8 @@ import { ownedWithKeys } from '../../support/stacks';
 const ONLY_IN_AWS: readonly (readonly [grants: RegExp, reason: string])[] = [
   [/^BuildsBuildRole: logs:(CreateLogStream|PutLogEvents) on .*:log-group:\/aws\/codebuild\/[^:]*$/, 'the CDK\'s grant of a CodeBuild project; a stream is below the group'],
   [/^BuildsBuildRole: logs:CreateLogGroup on /, 'the CDK\'s grant of a CodeBuild project; whether CodeBuild does without it where the group exists is not documented'],
-  [/^BuildsBuildRole: s3:AbortMultipartUpload on /, '"aws s3 cp" gives up the parts of a large file that it could not store whole'],
-  [/^BuildsBuildRole: kms:Decrypt on /, 'S3 asks for it to put the parts of a large file together'],
+  [/^Builds(Build|SourceFetcher)Role: s3:AbortMultipartUpload on /, 'the parts of a large file that could not be stored whole are given up'],
+  [/^Builds(Build|SourceFetcher)Role: kms:Decrypt on /, 'S3 asks for it to put the parts of a large file together'],
   [/^Builds\w+Role: kms:(Encrypt|ReEncrypt\*|GenerateDataKey\*) on .*Key[0-9A-F]{8}$/, 'DynamoDB\'s guide asks for them; when it uses them, it does not say'],
   [/^BuildsEventDeadLetterQueuePolicy: sqs:SendMessage /, 'EventBridge, where Lambda does not take the event over'],
 ];
@@ -64,7 +68,9 @@ const ROLES: Readonly<Record<HandlerName, string>> = { orchestrator: 'BuildsOrch
 
 /** A build that takes what was handed over to it, and stores a file of each kind. */
 const BUILD = [
-  'node -e "fetch(process.env.HANDOVER_URL).then((r) => r.json()).then(({ cache }) => Promise.all(Object.values(cache).flatMap(({ urls }) => urls).map((url) => fetch(url))))"',
+  'node -e "fetch(process.env.HANDOVER_URL).then((r) => r.json()).then(({ cache, source }) => Promise.all(Object.values(cache).flatMap(({ urls }) => urls).concat(source?.packUrl ?? []).map((url) => fetch(url))))"',
+  // As the checkout does: it waits for a status.
+  'node -e "fetch(process.env.HANDOVER_URL).then((r) => r.json()).then(async ({ source }) => { while (source && !(await fetch(source.statusUrl)).ok); })"',
   'mkdir -p out/artifacts out/static out/cache && echo zip > out/artifacts/lambda.zip && echo "{}" > out/artifacts/open-next.output.json',
   'echo "{\\"version\\":1}" > out/artifacts/manifest.json && echo x > out/static/main.js',
   'aws s3 cp --only-show-errors --recursive out "s3://$ARTIFACTS_BUCKET_NAME/staging/$CODEBUILD_BUILD_ARN/"',
@@ -86,10 +92,18 @@ const resolverOf = (resources: Resources) => createResolvers([{ ...stack, resour
 async function wholeRun(): Promise<void> {
   // Only the timer of schedules: everything else takes its time.
   jest.useFakeTimers({ doNotFake: ['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate', 'setTimeout', 'clearTimeout'] });
-  const pipeline = await LocalPipeline.start({ props: ownedWithKeys, buildspec: BUILDSPEC, onAccessDecision: keep });
+  const forge = await Forge.start();
+  const sourceProviders = (scope: Stack) => [SourceProvider.token({ host: forge.host, token: Secret.fromSecretNameV2(scope, 'Token', 'platform/token') })];
+  const pipeline = await LocalPipeline.start({
+    props: (scope) => ({ ...ownedWithKeys(scope), sourceProviders: sourceProviders(scope) }),
+    buildspec: BUILDSPEC,
+    functionNetwork: forge.network,
+    onAccessDecision: keep,
+  });
   try {
+    pipeline.stack.secretsManager.putSecret('platform/token', forge.token);
     [stack] = (await readAssembly(path.join(pipeline.directory, 'cdk.out'))).stacks;
-    expect(await pipeline.deploy(buildRequest({ deploymentId: 'whole-run' }))).toMatchObject({ status: 'success' });
+    expect(await pipeline.deploy(buildRequest({ deploymentId: 'whole-run', repoUrl: forge.url('acme/shop') }))).toMatchObject({ status: 'success' });
     await pipeline.stagingRemoved();
     jest.advanceTimersByTime(300_000);
     await until('the schedule has called the reconciler', () => [...calls.values()].some(({ caller, resource }) => caller === 'events.amazonaws.com' && resource.includes('Reconciler')));
@@ -101,6 +115,7 @@ async function wholeRun(): Promise<void> {
   } finally {
     jest.useRealTimers();
     await pipeline.close();
+    await forge.close();
   }
 }
 
