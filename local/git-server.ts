@@ -39,8 +39,6 @@ export async function startGitServer(): Promise<GitServer> {
   await listen(server);
 
   const directory = await mkdtemp(path.join(tmpdir(), 'local-run-git-'));
-  // In it lies the certificate, and where root runs the build, git is another user.
-  await chmod(directory, 0o755);
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   return {
     addRepository(name, gitDirectory) {
@@ -68,6 +66,8 @@ async function listen(server: Server): Promise<void> {
 
 /** Leads git from the public URL to the one on this machine. A file with the certificate is written into the directory. */
 export async function clientEnvironment(publicUrl: string, url: string, certificate: string, directory: string): Promise<Record<string, string>> {
+  // Where root runs the build, git is another user.
+  await chmod(directory, 0o755);
   const certificateFile = path.join(directory, 'certificate.pem');
   await writeFile(certificateFile, certificate);
   const variables = configurationVariables([

@@ -1,8 +1,10 @@
 # Makes a place for what nobody here trusts, and finds a user to run it: facts `work` and `temporary`, directories, and `build-user`, as uid:gid;
-# empty: it is ourselves. Then fetches what was handed over.
+# empty: it is ourselves. Beside that, fetches what was handed over.
 . "$STEPS/common.sh"
 umask 022
 chmod 700 "$STATE"
+mkdir -p "$STATE/for"
+if [ -n "${HANDOVER_URL:-}" ]; then node "$STEPS/handover.mjs" & fi
 
 # settle DIRECTORY TMPDIR: the build user owns what it writes to, and nothing around it.
 settle() {
@@ -46,6 +48,4 @@ if [ "$EUID" = 0 ]; then
   fi
 fi
 if [ -z "$user" ]; then settle "$CODEBUILD_SRC_DIR/work" "${TMPDIR:-/tmp}"; fi
-
-mkdir -p "$STATE/for"
-if [ -n "${HANDOVER_URL:-}" ]; then node "$STEPS/handover.mjs"; fi
+wait

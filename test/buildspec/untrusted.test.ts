@@ -3,7 +3,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { BuildMachine, type StepResult } from './build-machine';
-import { BUILD_ENV } from '../../src/contract/environment';
+import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
 
 const IS_ROOT = process.getuid!() === 0;
 /** Builds run as root in CodeBuild, and maybe in CI; on a laptop they do not. */
@@ -63,12 +63,13 @@ describe.each(MACHINES)('in a build that %s runs', (_, uid) => {
       BUILD_ENVIRONMENT: 'FEATURE_FLAG NOT_SET',
       FROM_LAPTOP: 'yes',
       BUILD_ENVIRONMENT_OF_LOCAL_RUN: 'FROM_LAPTOP',
+      [HANDOVER_ENV.source]: 'handover',
       GIT_CONFIG_COUNT: '0',
       NODE_OPTIONS: '--no-warnings',
     });
     const shells = ['PWD', 'SHLVL', '_'];
     expect(output.trim().split('\n').filter((name) => !shells.includes(name)).sort()).toEqual([
-      ...Object.values(BUILD_ENV), 'NODE_VERSION', 'OPEN_NEXT_VERSION', 'FEATURE_FLAG', 'FROM_LAPTOP', 'https_proxy', 'LC_ALL', 'npm_config_registry',
+      ...Object.values(BUILD_ENV), HANDOVER_ENV.source, 'NODE_VERSION', 'OPEN_NEXT_VERSION', 'FEATURE_FLAG', 'FROM_LAPTOP', 'https_proxy', 'LC_ALL', 'npm_config_registry',
       'PATH', 'HOME', 'TMPDIR', 'CI', 'AWS_EC2_METADATA_DISABLED', 'CODEBUILD_SRC_DIR', 'STEPS', 'STATE',
     ].sort());
   });
