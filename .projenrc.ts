@@ -59,6 +59,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
     'mime-types@^2',
     'zod',
     // local run
+    '@smithy/signature-v4',
     'dynalite',
     'extract-zip',
     'selfsigned',

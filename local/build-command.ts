@@ -18,6 +18,7 @@ import { readAssembly } from './template/assembly';
 import { UsageError } from './usage-error';
 import type { BuildRequest } from '../src/contract/build-request';
 import type { DeploymentRecord } from '../src/contract/deployment';
+import { forApps, LOCAL_BUILD_ENVIRONMENT } from '../src/contract/environment';
 
 export interface BuildCommand {
   /** Folder or git URL. */
@@ -166,7 +167,7 @@ class LocalRun {
       stateDirectory: this.stateDirectory,
       workDirectory: this.workDirectory,
       imageEnvironment: { ...image.environment, ...gitEnvironment },
-      buildEnvironment: this.command.environment,
+      buildEnvironment: forApps(this.command.environment, LOCAL_BUILD_ENVIRONMENT),
       observer: {
         onNote: (note) => this.write(`Note: ${note}`),
         onAccessDenied: ({ reason }) => this.progress.step('IAM', `denied: ${reason}`),

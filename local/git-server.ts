@@ -3,7 +3,7 @@
  * it gets one; git's own `url.<base>.insteadOf`, in the build's environment alone, leads that name to a server on 127.0.0.1.
  */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -39,6 +39,8 @@ export async function startGitServer(): Promise<GitServer> {
   await listen(server);
 
   const directory = await mkdtemp(path.join(tmpdir(), 'local-run-git-'));
+  // In it lies the certificate, and where root runs the build, git is another user.
+  await chmod(directory, 0o755);
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   return {
     addRepository(name, gitDirectory) {

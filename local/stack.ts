@@ -89,14 +89,14 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
     const { observer, stateDirectory } = options;
     const denials = new Denials(observer);
     const access = new AccessControl({ accountId: ACCOUNT_ID, region: REGION, onDecision: (decision) => denials.see(decision) });
-    const { onCall, operator } = access;
-    const s3 = await start(startS3({ directory: path.join(stateDirectory, 's3'), onCall }));
-    const sqs = await start(startSqs({ accountId: ACCOUNT_ID, region: REGION, onCall }));
+    const { onCall, operator, secretOf } = access;
+    const s3 = await start(startS3({ directory: path.join(stateDirectory, 's3'), region: REGION, onCall, secretOf }));
+    const sqs = await start(startSqs({ accountId: ACCOUNT_ID, region: REGION, onCall, secretOf }));
     const dynamodb = await start(startDynamoDb({
-      directory: path.join(stateDirectory, 'dynamodb'), accountId: ACCOUNT_ID, region: REGION, credentials: operator, onCall,
+      directory: path.join(stateDirectory, 'dynamodb'), accountId: ACCOUNT_ID, region: REGION, credentials: operator, onCall, secretOf,
     }));
-    const events = await start(startEventBridge({ accountId: ACCOUNT_ID, region: REGION, onCall, onLog: observer.onNote }));
-    const secretsManager = await start(startSecretsManager({ accountId: ACCOUNT_ID, region: REGION, onCall }));
+    const events = await start(startEventBridge({ accountId: ACCOUNT_ID, region: REGION, onCall, secretOf, onLog: observer.onNote }));
+    const secretsManager = await start(startSecretsManager({ accountId: ACCOUNT_ID, region: REGION, onCall, secretOf }));
     const endpoints: Record<string, string> = {
       AWS_ENDPOINT_URL: NO_SERVICE,
       AWS_ENDPOINT_URL_S3: s3.endpoint,
@@ -110,6 +110,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       accountId: ACCOUNT_ID,
       region: REGION,
       onCall,
+      secretOf,
       initiatorOf: (accessKeyId) => access.nameOf(accessKeyId),
       onEvent: (event) => events.putEvent({ source: event.source, detailType: event['detail-type'], detail: event.detail, resources: event.resources }),
       onPhase: observer.onBuildPhase,
@@ -118,7 +119,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
     endpoints.AWS_ENDPOINT_URL_CODEBUILD = codebuild.endpoint;
     const functions = new Map<string, LambdaFunction>();
     const lambda = await start(startLambdaApi({
-      accountId: ACCOUNT_ID, region: REGION, functions, onCall, onInvoke: observer.onInvoke, onLog: observer.onNote,
+      accountId: ACCOUNT_ID, region: REGION, functions, onCall, secretOf, onInvoke: observer.onInvoke, onLog: observer.onNote,
     }));
     endpoints.AWS_ENDPOINT_URL_LAMBDA = lambda.endpoint;
 

@@ -3,7 +3,7 @@ import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { NextjsBuildSpec } from './buildspec';
-import { PROJECT_ENV } from './contract/environment';
+import { forApps, PROJECT_ENV } from './contract/environment';
 import { STAGING_ROOT } from './contract/keys';
 import { useOfKey } from './encryption';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
@@ -28,7 +28,7 @@ export function buildProject(scope: Construct, props: NextjsBuildPipelineProps):
   const buildImage = buildImageOf(props);
   checkBuildImage(buildImage);
   const environment: Record<string, string> = {
-    ...props.buildEnvironment,
+    ...forApps(props.buildEnvironment ?? {}),
     [PROJECT_ENV.artifactsBucket]: props.artifactsBucket.bucketName,
     [PROJECT_ENV.nodeVersion]: nodeVersion,
     ...(props.openNextVersion === undefined ? {} : { [PROJECT_ENV.openNextVersion]: props.openNextVersion }),

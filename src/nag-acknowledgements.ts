@@ -31,7 +31,8 @@ const objectsBelow = (prefix: string) => `Resource::…/${prefix}*`;
 
 const OWN_PREFIX = 'Nobody knows before what files a build will write. The prefix is the pipeline\'s own, in one bucket.';
 
-function policies({ buildImage, deploymentsTable, encryptionKey, installSecretsPrefix, permissionsBoundary, vpc }: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+function policies(props: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+  const { buildImage, deploymentsTable, encryptionKey, installSecretsPrefix, permissionsBoundary, vpc } = props;
   const ownStaging = objectsBelow(`${STAGING_ROOT}<codebuild:buildArn>/`);
   const wildcard = { type: 'AWS::IAM::Policy', rules: ['AwsSolutions-IAM5'] };
   return [

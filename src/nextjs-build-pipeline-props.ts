@@ -102,7 +102,9 @@ export interface NextjsBuildPipelineProps {
   readonly reconcileInterval?: Duration;
 
   /**
-   * Image of the build container. It must have bash, git, zip, the AWS CLI and Node.js.
+   * Image of the build container. It must have bash, git, zip, the AWS CLI and Node.js; and `setpriv` (of util-linux) to keep the app's code from
+   * the build role's credentials. That code runs as `codebuild-user` if the image has this user, else as a user id without a name, which few
+   * tools mind. Without setpriv it runs as root, and the build's log has a warning.
    *
    * CodeBuild keeps only the newest version of its own images at hand: another image makes every build start minutes later.
    * An image in ECR lets the builds pull from its repository; an image that needs credentials is refused.
@@ -153,8 +155,9 @@ export interface NextjsBuildPipelineProps {
   readonly functionArchitecture?: lambda.Architecture;
 
   /**
-   * Environment variables for every build, such as a feature flag. Every app that is built can read them, and so can everyone who may
-   * look at a build: no secrets. Names that steer the shell, git, npm, Node.js, AWS or the pipeline are refused.
+   * Environment variables for every build, such as a feature flag or a proxy. Every app that is built can read them, and so can everyone who may
+   * look at a build: no secrets. Names that steer the shell, git, npm, Node.js, AWS or the pipeline are refused. Of the variables that an image
+   * brings, apps see locale, proxy, certificates and settings of package managers; name others here.
    *
    * @default - none
    */

@@ -120,9 +120,15 @@ export class NextjsBuildPipeline extends Construct {
 
   /**
    * Lets the grantee send build requests: `sqs:SendMessage`, the queue's URL and attributes, and the use of the queue's key if it has one.
-   * A request is JSON: deploymentId, projectId, commitSha, repoUrl, branch and optionally rootDirectory, defaultBranch (a branch without
-   * a build cache of its own begins with that one's), forceBuild (true: build even what has been built before with the same settings) and
-   * withoutCache (true: restore no build cache). Send it with MessageGroupId = projectId, so that one busy project does not delay the others.
+   * A request is JSON: deploymentId, projectId, commitSha, repoUrl, branch and optionally
+   *
+   * - rootDirectory: where the app is in a monorepo,
+   * - defaultBranch: a branch without a build cache of its own begins with that one's,
+   * - forceBuild: true builds even what has been built before with the same settings,
+   * - withoutCache: true restores no build cache,
+   * - buildEnvironment: variables for the app's own build script, at most 200 and 64 KiB; they are in no record, event or log.
+   *
+   * Send it with MessageGroupId = projectId, so that one busy project does not delay the others.
    *
    * @param grantee whoever sends: a function, a role
    */

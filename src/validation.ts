@@ -143,6 +143,9 @@ export function checkBuildEnvironment(environment: Readonly<Record<string, strin
       throw new Error(`buildEnvironment: the value of '${name}' has ${value.length} characters; CodeBuild accepts at most 4096.`);
     }
   }
+  // The names are a variable themselves.
+  const { length } = Object.keys(environment).join(' ');
+  if (length > 4096) throw new Error(`buildEnvironment: the names have ${length} characters; CodeBuild accepts at most 4096. Give fewer variables, or shorter names.`);
 }
 
 /**

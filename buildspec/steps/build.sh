@@ -1,5 +1,7 @@
 # Builds the app with OpenNext, which runs app-build.sh, and packages what that leaves.
 . "$STEPS/common.sh"
+cat > "$STATE/environment" # for app-build.sh
+exec < /dev/null
 cd "$(<"$STATE/app")" || exit
 node "$STEPS/open-next.mjs"
 version=$(<"$STATE/open-next-version")

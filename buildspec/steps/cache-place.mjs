@@ -41,7 +41,7 @@ const PLACE = {
   },
 };
 
-const without = { result: 'miss', reason: process.env.HANDOVER_URL ? 'not here in time' : 'nothing was handed over' };
+const without = { result: 'miss', reason: load('handover') ? 'not here in time' : 'nothing was handed over' };
 let { result, reason, restoredBytes } = JSON.parse(load(`cache/${layer}.json`) || JSON.stringify(without));
 try {
   if (result === 'hit' && keyOf(layer) !== wantedKey(layer)) [result, reason] = ['stale', 'made for another version or machine'];

@@ -70,15 +70,4 @@ async function restore(layer) {
   save({ [`cache/${layer}.json`]: JSON.stringify(outcome) });
 }
 
-if (!load('handover')) {
-  try {
-    const response = await fetch(process.env.HANDOVER_URL, { signal: AbortSignal.timeout(PAUSE * 1000) });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    if (JSON.parse(text).version !== 1) throw new Error('of another version');
-    save({ handover: text });
-  } catch (error) {
-    console.log(`What was handed over cannot be read: ${error.cause?.message ?? error.message}`);
-  }
-}
 await Promise.all(process.argv.slice(2).map(restore));

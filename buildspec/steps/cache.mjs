@@ -3,10 +3,11 @@ import { appendFileSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from './common.mjs';
 
+export const LAYERS = ['dependencies', 'store', 'next', 'tools'];
 export const CACHE = join(process.env.STATE, 'cache');
 /** Of the dependencies', a sha256 in hex. */
 export const KEY_LENGTH = 64;
-export const ARCHIVES = join(process.env.STATE, 'archives');
+export const ARCHIVES = join(process.env.CODEBUILD_SRC_DIR, 'archives');
 
 /** What the trusted side handed over; nothing before it is fetched, or if it cannot be. */
 export const handover = (layer) => JSON.parse(load('handover') || '{}').cache?.[layer] ?? {};

@@ -9,6 +9,7 @@ case $step in
   app-build) phase=build ;;
   build) phase=openNext ;; # around the app's own
   node) phase=install ;;
+  prepare) phase=checkout ;;
   *) phase=$step ;;
 esac
 
@@ -89,6 +90,12 @@ cache_wait() {
   echo "restore $(seconds "$(since "$began")")" >> "$STATE/timings"
   note "$1" restoreSeconds "$(seconds "$(since "$began")")"
 }
+# saved: waits for the archives that are made for the next build, and shows what was said of them.
+saved() {
+  local job
+  for job in save-store save; do finish $job 300; done
+  cat "$STATE"/save*.log 2> /dev/null || true
+}
 result() { if [ -f "$STATE/cache/$1.placed" ]; then cat "$STATE/cache/$1.placed"; fi; }
 # note LAYER FACT VALUE: for its account.
 note() { echo "$*" >> "$STATE/cache/facts"; }
@@ -117,8 +124,7 @@ use_package_manager() {
   local tool
   tool=$(<"$STATE/tool")
   if [ -n "$tool" ]; then PATH="$(tool_path "$tool")/.bin:$PATH"; fi
-  await restore 200 "$STATE/handover"
-  if grep -qs installEnvironment "$STATE/handover"; then eval "$(node "$STEPS/install-environment.mjs" "$step")"; fi
+  if [ -s "$STATE/environment" ]; then eval "$(node "$STEPS/handed-environment.mjs")"; fi
   export CI=true NEXT_TELEMETRY_DISABLED=1 PATH
   # pnpm 11 and later fail over build scripts nobody approved, and over a pnpm the lockfile does not pin: like pnpm 10, only say so.
   # Nor is a restored node_modules to be installed anew, because it was made elsewhere.

@@ -1,5 +1,7 @@
 # Installs what the lockfile says, with the app's own package manager, unless the cache has exactly that.
 . "$STEPS/common.sh"
+cat > "$STATE/environment"
+exec < /dev/null
 bash "$STEPS/node.sh"
 use_node
 node "$STEPS/detect.mjs"
@@ -52,7 +54,7 @@ case "$kind${lockfile:+ locked}" in
   bun) set -- bun install ;;
 esac
 # What was downloaded for the last lockfile is most of what this one needs.
-if [ -n "${HANDOVER_URL:-}" ]; then node "$STEPS/cache-restore.mjs" store; fi
+if [ -s "$STATE/handover" ]; then node "$STEPS/cache-restore.mjs" store; fi
 cache_wait store
 store="$STATE/store"
 mkdir -p "$store"

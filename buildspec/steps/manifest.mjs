@@ -1,10 +1,14 @@
 // The accounts of the build: what the cache did goes to $STATE/cache-report.json, and with the time of each phase into the manifest and the log.
+// Standard input: what the upload has to add, lines that begin with the fact's name.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { handover, megabytes } from './cache.mjs';
 import { load, save } from './common.mjs';
 
-const lines = (fact) => load(fact).split('\n').filter(Boolean).map((line) => line.split(' '));
+const added = readFileSync(0, 'utf8').split('\n').map((line) => line.split(' '));
+const lines = (fact) => [
+  ...load(fact).split('\n').filter(Boolean).map((line) => line.split(' ')), ...added.filter(([name]) => name === fact).map(([, ...line]) => line),
+];
 const add = (sum = 0, seconds) => Math.round((sum + Number(seconds)) * 10) / 10;
 
 const timings = {};
@@ -23,7 +27,7 @@ if (cache.tools) cache.tools.workSeconds ??= 0;
 if (cache.tools?.result === 'hit' && cache.tools.workSeconds) cache.tools.result = 'partial';
 
 save({ 'cache-report.json': JSON.stringify(cache) });
-const manifest = join(process.env.OUTPUT, 'artifacts/manifest.json');
+const manifest = join(process.env.CODEBUILD_SRC_DIR, 'output/artifacts/manifest.json');
 writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, 'utf8')), timings, cache }, undefined, 2));
 
 console.log(Object.entries(timings).map(([phase, seconds]) => `${phase} ${seconds} s`).join(', '));

@@ -4,7 +4,7 @@ import type { Context, EventBridgeEvent } from 'aws-lambda';
 import { DeploymentEnd, deploymentOf } from './deployment-end';
 import { StagingArea } from './staging-area';
 import { HANDLER_ENV } from '../../src/contract/environment';
-import { handoverKey, sourcePrefix, stagingPrefix } from '../../src/contract/keys';
+import { buildEnvironmentKey, handoverKey, sourcePrefix, stagingPrefix } from '../../src/contract/keys';
 import { s3Client } from '../shared/aws-clients';
 import { outcomeOf } from '../shared/build-outcome';
 import { deploymentIdOf, projectIdOf, referenceTo } from '../shared/builds';
@@ -76,11 +76,12 @@ async function endBuild(build: Build, context: Context): Promise<void> {
   if (typeof deployment === 'object') await openDeployments.close(deployment);
 }
 
-/** The presigned URLs in it expire by themselves, and so does the source; there is no reason to keep either until then. */
+/** Presigned URLs expire by themselves; the app's environment and source are of no more use. There is no reason to keep them until then. */
 async function removeHandover(build: Build): Promise<void> {
   const deploymentId = deploymentIdOf(build);
   if (!deploymentId) return;
-  await s3.send(new DeleteObjectCommand({ Bucket: artifactsBucket, Key: handoverKey(deploymentId) }));
+  const keys = [handoverKey(deploymentId), buildEnvironmentKey(deploymentId)];
+  await Promise.all(keys.map((Key) => s3.send(new DeleteObjectCommand({ Bucket: artifactsBucket, Key }))));
   await new StagingArea(s3, artifactsBucket, sourcePrefix(deploymentId)).remove();
 }
 

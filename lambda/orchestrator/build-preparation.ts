@@ -14,7 +14,7 @@ import type { PromotedBuild } from '../shared/state/promoted-artifacts';
 
 type Secrets = Handover['installEnvironment'];
 
-/** What makes a build fast, or needless, and what it may read. Nothing here keeps a build from being started, unless it needs secrets or a source. */
+/** What makes a build fast, or needless, and what it may read. Nothing here keeps a build from being started, unless it needs what is handed over. */
 export class BuildPreparation {
   private readonly handovers: Handovers;
   private readonly reuse: Reuse;
@@ -41,7 +41,7 @@ export class BuildPreparation {
 
   private async handover(request: BuildRequest, secrets: Secrets, source: SourceKeys | undefined): Promise<string | undefined> {
     const write = async () => this.handovers.write(request, await this.pipeline.cacheAccounts.of(request.projectId), secrets, source);
-    return secrets || source ? write() : attempt('The build gets no cache', undefined, write);
+    return secrets ?? source ?? request.buildEnvironment ? write() : attempt('The build gets no cache', undefined, write);
   }
 
   private async inputs(request: BuildRequest): Promise<string | undefined> {

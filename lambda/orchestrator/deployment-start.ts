@@ -3,6 +3,7 @@ import { BuildPreparation } from './build-preparation';
 import { Delivery, HandledFailure } from './delivery';
 import { InstallSecrets, InvalidInstallSecrets } from './install-secrets';
 import { decideStartFailure, decideWait, NO_USE_WAITING_SECONDS } from './start-failure';
+import { WaitingEnvironments } from './waiting-environments';
 import { BuildRequest } from '../../src/contract/build-request';
 import { DeploymentRecord, WaitingReason } from '../../src/contract/deployment';
 import { BUILD_ENV } from '../../src/contract/environment';
@@ -30,12 +31,13 @@ export class DeploymentStart {
     private readonly codeBuild: CodeBuildClient,
     private readonly preparation: BuildPreparation,
     private readonly secrets: InstallSecrets,
+    private readonly environments: WaitingEnvironments,
     private readonly limits: Limits,
   ) {}
 
   /** Throws to keep the message. */
-  public async run(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
-    const { branches, builds, capacity, events, openDeployments, projects, superseding } = this.pipeline;
+  public async run(delivery: Delivery, received: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
+    const { branches, builds, capacity, events, openDeployments, projects, store, superseding } = this.pipeline;
     await events.tryToAnnounce(record);
     // Before anything that may leave a trace: from now on the reconciler knows of this deployment.
     await openDeployments.see(record, claim.now);
@@ -60,10 +62,18 @@ export class DeploymentStart {
       await this.supersede(record, supersededBy, claim);
       return this.passTurn(delivery);
     }
+    const request = await this.withEnvironment(received, record);
+    if (!request) {
+      // The reconciler sends again what seems to be lost, with what the record knows.
+      if (!delivery.isHint) return this.fail(delivery, record, claim, 'START_FAILED', ' Its buildEnvironment was lost with its message.');
+      logger.warn('The environment for the app\'s build is gone; the message that has it comes by itself');
+      await store.releaseClaim(record.deploymentId, claim.claimExpiresAt);
+      return this.passTurn(delivery);
+    }
     if (await this.reuse(request, record, claim)) return this.passTurn(delivery);
-    if (!delivery.isHint && await capacity.isExhausted(claim.now)) return this.wait(delivery, record, claim, 'ACCOUNT_CAPACITY');
+    if (!delivery.isHint && await capacity.isExhausted(claim.now)) return this.wait(delivery, request, record, claim, 'ACCOUNT_CAPACITY');
     if (!await projects.reserve(record.projectId, record.deploymentId)) {
-      await this.wait(delivery, record, claim, 'PROJECT_LIMIT');
+      await this.wait(delivery, request, record, claim, 'PROJECT_LIMIT');
       return this.passTurn(delivery);
     }
     return this.startBuild(delivery, request, record, claim);
@@ -83,6 +93,13 @@ export class DeploymentStart {
     const delaySeconds = decision.action === 'put-back' ? decision.delaySeconds : NO_USE_WAITING_SECONDS;
     await delivery.putBack(createdAt, delaySeconds);
     logger.info('The request waits in the queue', { delaySeconds, requeues: delivery.requeues + 1 });
+  }
+
+  /** Who was called, or sent again, brings what the record knows of the request. Undefined: what else it needs is gone. */
+  private async withEnvironment(request: BuildRequest, record: DeploymentRecord): Promise<BuildRequest | undefined> {
+    if (request.buildEnvironment || !record.hasBuildEnvironment) return request;
+    const buildEnvironment = await this.environments.find(request.deploymentId);
+    return buildEnvironment && { ...request, buildEnvironment };
   }
 
   /** True: the commit has been built before, the deployment has ended. */
@@ -112,7 +129,7 @@ export class DeploymentStart {
       await this.pipeline.projects.release(record.projectId, record.deploymentId);
       return this.fail(delivery, record, claim, 'INVALID_INSTALL_SECRETS', ` ${error.message}.`);
     }
-    const environment = [...buildEnvironment(request), ...await this.preparation.environment(request, secrets)];
+    const environment = [...requestVariables(request), ...await this.preparation.environment(request, secrets)];
     let build: Build | undefined;
     try {
       ({ build } = await this.codeBuild.send(new StartBuildCommand({
@@ -123,7 +140,7 @@ export class DeploymentStart {
       })));
     } catch (error) {
       logger.warn('Build was not started', { error: error as Error });
-      return this.dealWithFailure(delivery, record, claim, error as Error);
+      return this.dealWithFailure(delivery, request, record, claim, error as Error);
     }
     await this.started(record, build!);
     // CodeBuild took this one: it may take more, unless it was full a moment ago and one build has ended since.
@@ -146,7 +163,7 @@ export class DeploymentStart {
     await superseding.stopIfSuperseded(current!);
   }
 
-  private async dealWithFailure(delivery: Delivery, record: DeploymentRecord, claim: Claim, error: Error): Promise<void> {
+  private async dealWithFailure(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim, error: Error): Promise<void> {
     const { capacity, projects, store } = this.pipeline;
     const decision = decideStartFailure({
       errorName: error.name,
@@ -164,7 +181,7 @@ export class DeploymentStart {
     await projects.release(record.projectId, record.deploymentId);
     switch (decision.action) {
       case 'wait':
-        return this.wait(delivery, record, claim, 'ACCOUNT_CAPACITY');
+        return this.wait(delivery, request, record, claim, 'ACCOUNT_CAPACITY');
       case 'retry':
         await store.releaseClaim(record.deploymentId, claim.claimExpiresAt);
         await delivery.comeBackAfter(decision.visibilitySeconds);
@@ -175,10 +192,11 @@ export class DeploymentStart {
     }
   }
 
-  private async wait(delivery: Delivery, record: DeploymentRecord, claim: Claim, reason: WaitingReason): Promise<void> {
+  private async wait(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim, reason: WaitingReason): Promise<void> {
     const { openDeployments, projects, store } = this.pipeline;
     const decision = this.decideWait(delivery);
     if (decision.action === 'fail') return this.fail(delivery, record, claim, decision.failureCode);
+    await this.environments.keep(request);
     // Before the claim is given back: this invocation's message is done with only then.
     if (!delivery.isHint) await this.putBack(delivery, record.createdAt);
     const released = await store.releaseClaim(record.deploymentId, claim.claimExpiresAt, reason);
@@ -225,7 +243,7 @@ export class DeploymentStart {
   }
 }
 
-function buildEnvironment(request: BuildRequest) {
+function requestVariables(request: BuildRequest) {
   return (Object.keys(BUILD_ENV) as (keyof typeof BUILD_ENV)[]).flatMap((field) => {
     const value = request[field];
     return value === undefined ? [] : [{ name: BUILD_ENV[field], value, type: 'PLAINTEXT' as const }];

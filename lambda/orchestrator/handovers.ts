@@ -19,8 +19,9 @@ export class Handovers {
     request: BuildRequest, accounts: Accounts, installEnvironment?: Handover['installEnvironment'], sourceKeys?: SourceKeys,
   ): Promise<string> {
     const layers = await Promise.all(CACHE_LAYERS.map(async (layer) => [layer, await this.cacheLayer(layer, request, accounts)]));
+    const { buildEnvironment } = request;
     const source = sourceKeys && await this.source(sourceKeys);
-    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment, source };
+    const handover: Handover = { version: 1, cache: Object.fromEntries(layers), installEnvironment, buildEnvironment, source };
     const key = handoverKey(request.deploymentId);
     await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: JSON.stringify(handover), ContentType: 'application/json' }));
     const url = await this.presign(key);

@@ -6,6 +6,7 @@ import { DeploymentStart } from './deployment-start';
 import { InstallSecrets } from './install-secrets';
 import { SourceFetches } from './source-fetches';
 import { NO_USE_WAITING_SECONDS, retrySeconds } from './start-failure';
+import { WaitingEnvironments } from './waiting-environments';
 import { BuildRequest } from '../../src/contract/build-request';
 import { DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
@@ -23,10 +24,11 @@ import { pipelineOfEnvironment } from '../shared/pipeline';
 
 const pipeline = pipelineOfEnvironment();
 const { capacity, events, openDeployments, store } = pipeline;
+const [s3, bucket] = [s3PresigningClient(), requiredEnv(HANDLER_ENV.artifactsBucket)];
 const sources = new SourceFetches(lambdaClient(), process.env[HANDLER_ENV.sourceFetcherFunction], process.env[HANDLER_ENV.sourceHosts]);
-const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), sources, s3PresigningClient(), requiredEnv(HANDLER_ENV.artifactsBucket));
+const preparation = new BuildPreparation(pipeline, codeBuildProjectsClient(), sources, s3, bucket);
 const secrets = new InstallSecrets(secretsManagerClient(), process.env[HANDLER_ENV.installSecretsPrefix]);
-const start = new DeploymentStart(pipeline, startBuildClient(), preparation, secrets, {
+const start = new DeploymentStart(pipeline, startBuildClient(), preparation, secrets, new WaitingEnvironments(s3, bucket), {
   maxReceiveCount: Number(requiredEnv(HANDLER_ENV.maxReceiveCount)),
   retentionSeconds: Number(requiredEnv(HANDLER_ENV.messageRetentionSeconds)),
 });

@@ -1,16 +1,6 @@
 import { GetSecretValueCommand, InvalidRequestException, ResourceNotFoundException, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import * as z from 'zod';
-import { variableNameProblem } from '../../src/contract/environment';
 import { logger } from '../shared/logger';
-
-const secret = z.record(
-  z.string().superRefine((name, context) => {
-    const problem = variableNameProblem(name);
-    if (problem) context.addIssue({ code: 'custom', message: problem });
-  }),
-  // Neither bash nor an environment can hold NUL.
-  z.string('is not a string').refine((value) => !value.includes('\0'), 'has a NUL character'),
-);
+import { variablesProblem } from '../shared/variables';
 
 /** Environment variables of the install, such as tokens of private registries: one secret for each project that has any. */
 export class InstallSecrets {
@@ -47,10 +37,7 @@ function parsed(name: string, text: string | undefined): Readonly<Record<string,
   } catch {
     throw new InvalidInstallSecrets(`The secret ${name} is not JSON`);
   }
-  const { data, error } = secret.safeParse(json);
-  if (data) return data;
-  const [{ path, message, code, ...issue }] = error.issues;
-  if (path.length === 0) throw new InvalidInstallSecrets(`The secret ${name} is not a JSON object`);
-  const inner = code === 'invalid_key' && 'issues' in issue ? issue.issues[0].message : message;
-  throw new InvalidInstallSecrets(`The secret ${name}: "${String(path[0])}" ${inner}`);
+  const problem = variablesProblem(json);
+  if (problem) throw new InvalidInstallSecrets(`The secret ${name} ${problem}`);
+  return json as Record<string, string>;
 }

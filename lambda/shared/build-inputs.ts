@@ -6,17 +6,19 @@ import type { BuildRequest } from '../../src/contract/build-request';
  * Stands for everything but the commit that a build's result depends on: the project as CodeBuild has it at that moment (buildspec with
  * the versions it knows, image, environment), and what the request adds. Two builds of one commit with the same inputs give the same.
  */
-export function buildInputs({ environment, source }: Project, { branch, repoUrl, rootDirectory }: BuildRequest): string {
+export function buildInputs({ environment, source }: Project, { branch, buildEnvironment = {}, repoUrl, rootDirectory }: BuildRequest): string {
+  const byName = ([a]: readonly unknown[], [b]: readonly unknown[]) => (String(a) < String(b) ? -1 : 1);
   const variables = (environment?.environmentVariables ?? []).map(({ name, type, value }) => [name, type ?? 'PLAINTEXT', value] as const);
   return createHash('sha256').update(JSON.stringify([
     source?.buildspec ?? '',
     environment?.type ?? '',
     environment?.image ?? '',
     // Not the compute type: more memory gives the same result.
-    variables.sort(([a], [b]) => (a! < b! ? -1 : 1)),
+    variables.sort(byName),
     repoUrl,
     rootDirectory ?? '',
-    // The app's build sees it.
+    // The app's build sees these.
     branch,
+    Object.entries(buildEnvironment).sort(byName),
   ])).digest('hex');
 }

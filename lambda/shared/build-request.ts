@@ -1,8 +1,10 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { quoted } from './quoted';
+import { variablesProblem } from './variables';
 import {
   BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
+  RECORDED_FIELDS,
 } from '../../src/contract/build-request';
 
 /**
@@ -33,6 +35,11 @@ const rootDirectory = z.string('is not a string')
   .refine(...atMost(MAX_ROOT_DIRECTORY_LENGTH))
   .refine(isRelativeDirectory, 'must be a relative path below the repository, such as "apps/web", without ".", ".." or a trailing "/"; leave it out for the repository\'s root');
 
+const buildEnvironment = z.custom<NonNullable<BuildRequest['buildEnvironment']>>().superRefine((value, context) => {
+  const problem = variablesProblem(value);
+  if (problem) context.addIssue({ code: 'custom', message: problem });
+});
+
 const choice = z.boolean('is not true or false').optional();
 
 const buildRequest = z.strictObject({
@@ -45,11 +52,12 @@ const buildRequest = z.strictObject({
   defaultBranch: branch.optional(),
   forceBuild: choice,
   withoutCache: choice,
+  buildEnvironment: buildEnvironment.optional(),
 }) satisfies z.ZodType<BuildRequest>;
 
 export type ParsedBuildRequest =
   | { readonly valid: true; readonly request: BuildRequest }
-  /** `readable` holds the fields that are valid by themselves: enough to find the deployment, if its id is among them. */
+  /** `readable` holds the fields for the record that are valid by themselves: enough to find the deployment, if its id is among them. */
   | { readonly valid: false; readonly problem: string; readonly readable: Partial<BuildRequest> };
 
 export function parseBuildRequest(body: string): ParsedBuildRequest {
@@ -80,8 +88,8 @@ function describe(error: z.ZodError): string {
 }
 
 function readableFields(json: Record<string, unknown>): Partial<BuildRequest> {
-  return Object.fromEntries(Object.entries(buildRequest.shape).flatMap(([name, schema]) => {
-    const field = schema.safeParse(Object.hasOwn(json, name) ? json[name] : undefined);
+  return Object.fromEntries(RECORDED_FIELDS.flatMap((name) => {
+    const field = buildRequest.shape[name].safeParse(Object.hasOwn(json, name) ? json[name] : undefined);
     return field.success && field.data !== undefined ? [[name, field.data]] : [];
   }));
 }
@@ -92,20 +100,19 @@ const UNSAFE_IN_URL = /[\s\p{C}"'`<>\\^{|}]/u;
 /** Every program reads the same host out of it: nothing percent-encoded, nothing that Unicode or a missing name would change. */
 const PLAIN_HOST = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?(:\d+)?$/;
 
+const NOT_PUBLIC = 'must name a public host, in letters, digits, "-" and ".", not an address or an internal name';
+
 function repoUrlProblem(value: string): string | undefined {
   if (UNSAFE_IN_URL.test(value)) return 'must not contain white space, control characters, quotes or backslashes';
   if (!value.startsWith('https://')) return 'must begin with https://';
+  const [authority] = value.slice('https://'.length).split('/');
+  if (authority.includes('@')) return 'must not contain a user name, password or token';
+  if (value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
+  if (!PLAIN_HOST.test(authority)) return NOT_PUBLIC;
   if (!URL.canParse(value)) return 'is not a URL';
   const url = new URL(value);
-  const [authority] = value.slice('https://'.length).split('/');
-  if (url.username || url.password || authority.includes('@')) {
-    return 'must not contain a user name, password or token';
-  }
-  if (url.search || url.hash || value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
   const host = url.hostname.replace(/\.$/, '');
-  if (!PLAIN_HOST.test(authority) || isIP(host) || /\.(localhost|localdomain|local|internal)$/.test(host)) {
-    return 'must name a public host, in letters, digits, "-" and ".", not an address or an internal name';
-  }
+  if (isIP(host) || /\.(localhost|localdomain|local|internal)$/.test(host)) return NOT_PUBLIC;
   if (url.pathname.split('/').every((segment) => segment === '')) return 'must have a path: which repository?';
   return undefined;
 }

@@ -45,9 +45,9 @@ export class DeploymentStore {
    * Undefined: the deployment was started, is being started, has ended, or is another one under the same id.
    */
   public async claim(request: BuildRequest, claim: { now: number; claimExpiresAt: number; createdAt: string }): Promise<DeploymentRecord | undefined> {
-    const { deploymentId, ...fields } = request;
+    const { buildEnvironment, deploymentId, ...fields } = request;
     return this.update(deploymentId, {
-      set: { ...fields, status: 'queued', claimExpiresAt: claim.claimExpiresAt },
+      set: { ...fields, hasBuildEnvironment: buildEnvironment && true, status: 'queued', claimExpiresAt: claim.claimExpiresAt },
       setIfAbsent: { createdAt: claim.createdAt, startAttemptedAt: claim.now, version: 1 },
       // A record that a producer wrote may lack any of these; what is there must not be another deployment's.
       condition: '(attribute_not_exists(#status) OR #status = :queued)'
@@ -113,7 +113,7 @@ export class DeploymentStore {
   public async failUnseen(
     deploymentId: string, failure: DeploymentFailure, details: Partial<BuildRequest>, at: { createdAt: string; completedAt: string },
   ): Promise<DeploymentRecord | undefined> {
-    const { deploymentId: _, ...fields } = details;
+    const { buildEnvironment: _, deploymentId: __, ...fields } = details;
     const sameDeployment = (['projectId', 'commitSha'] as const).filter((name) => fields[name] !== undefined)
       .map((name) => ` AND (attribute_not_exists(#${name}) OR #${name} = :${name})`).join('');
     return this.changeStatus(deploymentId, {

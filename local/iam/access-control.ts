@@ -7,6 +7,7 @@ import { declaredResources } from './declared';
 import { Encryption } from './encryption';
 import { nameOf } from './principal';
 import { AccessDeniedError, type ApiCall, type OnCall } from '../services/service';
+import type { SecretOf } from '../services/sigv4';
 import type { Resolver } from '../template/resolver';
 
 /** One question that was decided. */
@@ -67,6 +68,11 @@ export class AccessControl {
       this.require(identity, { ...use, context: { ...use.context, 'aws:ViaAWSService': 'true', 'kms:CallerAccount': this.options.accountId } });
     }
   };
+
+  /** For the services, which verify with it who has signed a request. */
+  readonly secretOf: SecretOf = (accessKeyId) => (
+    accessKeyId === this.operator.accessKeyId ? this.operator.secretAccessKey : this.keys.secretOf(accessKeyId)
+  );
 
   /** A name for whoever holds the key, which tells nobody the key. */
   nameOf(accessKeyId: string | undefined): string {

@@ -20,15 +20,20 @@ export function newCredentials(): Credentials {
 }
 
 export class AccessKeys {
-  private readonly identities = new Map<string, Identity>();
+  private readonly issued = new Map<string, { readonly identity: Identity; readonly secretAccessKey: string }>();
 
   issue(identity: Identity): Credentials {
     const credentials = newCredentials();
-    this.identities.set(credentials.accessKeyId, identity);
+    const { accessKeyId, secretAccessKey } = credentials;
+    this.issued.set(accessKeyId, { identity, secretAccessKey });
     return credentials;
   }
 
   find(accessKeyId: string): Identity | undefined {
-    return this.identities.get(accessKeyId);
+    return this.issued.get(accessKeyId)?.identity;
+  }
+
+  secretOf(accessKeyId: string): string | undefined {
+    return this.issued.get(accessKeyId)?.secretAccessKey;
   }
 }

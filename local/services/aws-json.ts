@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AccessDeniedError, BodyTooLargeError, readBody, send } from './service';
+import { authenticate, SignatureError, type Authentication, type SignatureProblem } from './sigv4';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -24,18 +25,23 @@ export interface AwsJsonProtocol {
   readonly version: '1.0' | '1.1';
   /** Largest request body in bytes. */
   readonly bodyLimit: number;
+  /** Missing: nobody asks who calls. */
+  readonly authentication?: Authentication;
 }
 
-/** Answers one request with what `handle` returns for its operation and input. */
+/** Answers one request with what `handle` returns for its operation, its input and the access key of whoever has signed it. */
 export async function serveAwsJson(
   protocol: AwsJsonProtocol,
   request: IncomingMessage,
   response: ServerResponse,
-  handle: (operation: string, input: JsonObject) => Promise<object>,
+  handle: (operation: string, input: JsonObject, accessKeyId?: string) => Promise<object>,
 ): Promise<void> {
   const headers = { 'content-type': `application/x-amz-json-${protocol.version}`, 'x-amzn-requestid': crypto.randomUUID() };
   try {
-    const output = await handle(operationOf(protocol, request), parseInput(await readBody(request, protocol.bodyLimit)));
+    const operation = operationOf(protocol, request);
+    const body = await readBody(request, protocol.bodyLimit);
+    const caller = protocol.authentication && await authenticate(request, protocol.authentication, body);
+    const output = await handle(operation, parseInput(body), caller?.accessKeyId);
     if (!response.destroyed) {
       send(response, 200, headers, JSON.stringify(output));
     }
@@ -76,12 +82,27 @@ function parseInput(body: Buffer): JsonObject {
   throw new AwsJsonError('com.amazon.coral.service#SerializationException', 'The request body is not a JSON object.', 'MalformedInput');
 }
 
+/** The JSON protocols' name for it, and the older one. */
+export function signatureErrorOf(problem: SignatureProblem): [type: string, queryCode: string] {
+  switch (problem) {
+    case 'malformed header':
+    case 'malformed query': return ['IncompleteSignatureException', 'IncompleteSignature'];
+    case 'unknown key':
+    case 'unknown token': return ['UnrecognizedClientException', 'InvalidClientTokenId'];
+    default: return ['InvalidSignatureException', 'SignatureDoesNotMatch'];
+  }
+}
+
 function asAwsJsonError(error: unknown): AwsJsonError | undefined {
   if (error instanceof AwsJsonError) {
     return error;
   }
   if (error instanceof AccessDeniedError) {
     return new AwsJsonError('com.amazon.coral.service#AccessDeniedException', error.message, 'AccessDenied', 403);
+  }
+  if (error instanceof SignatureError) {
+    const [type, queryCode] = signatureErrorOf(error.problem);
+    return new AwsJsonError(`com.amazon.coral.service#${type}`, error.message, queryCode);
   }
   if (error instanceof BodyTooLargeError) {
     return new AwsJsonError('com.amazon.coral.service#RequestEntityTooLargeException', error.message, 'RequestEntityTooLarge', 413);

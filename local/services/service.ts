@@ -12,7 +12,7 @@ export interface ApiCall {
   readonly action: string;
   /** ARN of what the action is on. */
   readonly resource: string;
-  /** From the SigV4 credential, in the header or in a presigned query. Missing: an anonymous call. */
+  /** Of whoever has signed the request, in the header or in a presigned query. Missing: an anonymous call. */
   readonly accessKeyId?: string;
   /** Condition keys, e.g. `s3:prefix`. */
   readonly context?: Readonly<Record<string, string | readonly string[]>>;
@@ -32,13 +32,6 @@ export class AccessDeniedError extends Error {
 
 export class BodyTooLargeError extends Error {
   readonly name = 'BodyTooLargeError';
-}
-
-/** Access key id of a signed request. Signatures are not verified: the key only says which role is calling. */
-export function accessKeyIdOf(request: IncomingMessage): string | undefined {
-  const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-  const credential = /\bCredential=([^,\s]+)/.exec(request.headers.authorization ?? '')?.[1] ?? query.get('X-Amz-Credential');
-  return credential?.split('/')[0] || undefined;
 }
 
 /**

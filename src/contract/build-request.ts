@@ -18,12 +18,17 @@ export interface BuildRequest {
   readonly forceBuild?: boolean;
   /** Build without restoring a cache; the cache that the build leaves is kept. Also forces the build. */
   readonly withoutCache?: boolean;
+  /**
+   * Environment variables for the app's own build script, such as the tenant's settings; they win over the pipeline's. No other step of the
+   * build gets them. Neither the record nor an event holds them.
+   */
+  readonly buildEnvironment?: Readonly<Record<string, string>>;
 }
 
-/** In the order in which people read them. */
-export const BUILD_REQUEST_FIELDS = [
+/** What a deployment's record has of its request: all that may be shown to whoever may see the deployment. In the order in which people read them. */
+export const RECORDED_FIELDS = [
   'deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache',
-] as const satisfies readonly (keyof BuildRequest)[];
+] as const satisfies readonly Exclude<keyof BuildRequest, 'buildEnvironment'>[];
 
 /** Message attributes of a request that waits: the orchestrator puts a copy of it back into the queue. */
 export const REQUEUE_ATTRIBUTES = {
@@ -51,6 +56,12 @@ export const MAX_REPO_URL_LENGTH = 2048;
 
 /** git hosts refuse ref names over 255 bytes, the length of a file name. */
 export const MAX_BRANCH_LENGTH = 255;
+
+/** Far above what apps have. */
+export const MAX_BUILD_VARIABLES = 200;
+
+/** Names and values together, in UTF-8: what hosted platforms accept, and a part of what a message of SQS (1 MiB, formerly 256 KiB) can hold. */
+export const MAX_BUILD_ENVIRONMENT_BYTES = 64 * 1024;
 
 /** Half of what S3 allows for a whole key (1,024 bytes). */
 export const MAX_ROOT_DIRECTORY_LENGTH = 512;

@@ -42,6 +42,8 @@ export interface DeploymentRecord {
   readonly defaultBranch?: string;
   readonly forceBuild?: boolean;
   readonly withoutCache?: boolean;
+  /** The request has a `buildEnvironment`, which is not kept here. */
+  readonly hasBuildEnvironment?: boolean;
   readonly status: DeploymentStatus;
   /** Counts the changes of status: of two events or copies of this record, the one with the greater version is the newer. */
   readonly version?: number;

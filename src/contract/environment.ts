@@ -39,7 +39,18 @@ export const PROJECT_ENV = {
   openNextVersion: 'OPEN_NEXT_VERSION',
   /** `x86_64` or `arm64`, of the functions that the output is for; not set: the build machine's. */
   functionArchitecture: 'FUNCTION_ARCHITECTURE',
+  /** Names of the variables that the platform gives to every app, separated by spaces: of what is not named, apps see nothing. Not set: none. */
+  buildEnvironment: 'BUILD_ENVIRONMENT',
 } as const;
+
+/** Such a list too; the local run adds it to what the template says. */
+export const LOCAL_BUILD_ENVIRONMENT = 'BUILD_ENVIRONMENT_OF_LOCAL_RUN';
+
+/** Variables for apps, and their names in a list, without which no app would see them. */
+export function forApps(variables: Readonly<Record<string, string>>, list: string = PROJECT_ENV.buildEnvironment): Record<string, string> {
+  const names = Object.keys(variables);
+  return names.length === 0 ? {} : { ...variables, [list]: names.join(' ') };
+}
 
 /** Set on one build by the orchestrator. The finalizer reads them back from CodeBuild, where tenant code cannot alter them. */
 export const BUILD_ENV = {
@@ -68,7 +79,9 @@ const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VER
 /** Names that nobody but the pipeline sets: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
 const RESERVED: readonly RegExp[] = [
   /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
-  /^(AWS_|CODEBUILD_|GIT_|EXIT_)/,
+  // bash ends when somebody sets these.
+  /^(BASHOPTS|SHELLOPTS|UID|EUID|PPID)$/,
+  /^(AWS_|CODEBUILD_|GIT_|EXIT_|BUILD_ENVIRONMENT)/,
   /^npm_config_/i,
   new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...Object.values(HANDOVER_ENV), ...STEP_VARIABLES].join('|')})$`),
 ];

@@ -10,6 +10,8 @@ export interface Handover {
   readonly cache: { readonly [layer in CacheLayer]?: CacheHandover };
   /** Secrets of this project that its install gets as environment variables. */
   readonly installEnvironment?: Readonly<Record<string, string>>;
+  /** Of the request, for the app's own build script. */
+  readonly buildEnvironment?: Readonly<Record<string, string>>;
   /** Not set: the build clones the repository by itself. */
   readonly source?: SourceHandover;
 }

@@ -39,6 +39,11 @@ export function handoverKey(deploymentId: string): string {
   return `${HANDOVER_ROOT}${deploymentId}.json`;
 }
 
+/** What a request that waits brought for the app's build. An id has no slash, so this is no other deployment's handover. */
+export function buildEnvironmentKey(deploymentId: string): string {
+  return `${HANDOVER_ROOT}environment/${deploymentId}.json`;
+}
+
 /** Everything that was fetched for a deployment's build, in however many attempts. */
 export function sourcePrefix(deploymentId: string): string {
   return `${SOURCE_ROOT}${deploymentId}/`;

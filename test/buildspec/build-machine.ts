@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { renderBuildSpec } from '../../src/buildspec';
 import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
@@ -13,16 +14,32 @@ export interface StepResult {
   readonly failure: FailureCode | undefined;
 }
 
+export interface BuildMachineOptions {
+  /** Those of buildspec/steps as they are now, `packed`: those that the buildspec brings. */
+  readonly steps?: 'packed';
+  /** Whose the machine is. Default: whoever runs the tests. */
+  readonly uid?: number;
+}
+
 const STEPS = path.join(__dirname, '..', '..', 'buildspec', 'steps');
 
-/** What CodeBuild gives to a build, in a temporary directory: the rendered steps, an environment, commands that stand in for real ones. */
+/** Steps that run no code of the app, and keep what they know to themselves. */
+const TRUSTED_STEPS = ['prepare', 'upload'];
+
+/**
+ * What CodeBuild gives to a build, in a temporary directory: the rendered steps, an environment, commands that stand in for real ones. A step
+ * that is run by itself runs as whoever runs the tests, with the environment of the test, as if prepare.sh had found no other user.
+ */
 export class BuildMachine {
-  /** The steps are those of buildspec/steps as they are now, `packed`: those that the buildspec brings. */
-  static async start(environment: Record<string, string> = {}, { steps }: { steps?: 'packed' } = {}): Promise<BuildMachine> {
+  static async start(environment: Record<string, string> = {}, { steps, uid }: BuildMachineOptions = {}): Promise<BuildMachine> {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'build-machine-')));
-    const machine = new BuildMachine(directory, environment);
-    await mkdir(machine.source, { recursive: true });
+    const machine = new BuildMachine(directory, environment, uid);
+    await chmod(directory, 0o755); // another user's steps are below it
+    for (const name of ['archives', 'output', 'state']) await mkdir(path.join(machine.source, name), { recursive: true });
     await mkdir(machine.path('bin'));
+    for (const [name, value] of Object.entries({ 'work': machine.source, 'build-user': '', 'temporary': directory })) await write(machine.path('trusted', name), value);
+    await mkdir(machine.path('trusted', 'for'));
+    if (uid !== undefined) await promisify(execFile)('chown', ['-R', String(uid), directory]);
     const commands: string[] = parse(renderBuildSpec()).phases.install.commands;
     const install = await machine.bash(commands.join('\n'));
     if (install.status !== 0) throw new Error(`The install phase failed: ${install.output}`);
@@ -32,7 +49,7 @@ export class BuildMachine {
 
   readonly source: string;
 
-  private constructor(readonly directory: string, private readonly environment: Record<string, string>) {
+  private constructor(readonly directory: string, private readonly environment: Record<string, string>, private readonly uid?: number) {
     this.source = path.join(directory, 'src');
   }
 
@@ -59,11 +76,18 @@ export class BuildMachine {
     for (const [name, content] of Object.entries(files)) await write(this.path(directory, name), content);
   }
 
-  step(name: string, environment: Record<string, string> = {}): Promise<StepResult> {
-    return this.bash(`bash "$STEPS/${name}.sh"`, environment);
+  /** `input`: what the step knows of what was handed over. */
+  step(name: string, environment: Record<string, string> = {}, input = ''): Promise<StepResult> {
+    const script = `bash "$STEPS/${name}.sh"`;
+    return TRUSTED_STEPS.includes(name) ? this.trusted(script, environment) : this.bash(script, environment, input);
   }
 
-  bash(script: string, environment: Record<string, string> = {}): Promise<StepResult> {
+  /** As the commands of the buildspec run. */
+  trusted(script: string, environment: Record<string, string> = {}): Promise<StepResult> {
+    return this.bash(script, { STATE: this.path('trusted'), ...environment });
+  }
+
+  bash(script: string, environment: Record<string, string> = {}, input = ''): Promise<StepResult> {
     const env = {
       PATH: `${this.path('bin')}:${process.env.PATH}`,
       HOME: this.directory,
@@ -83,12 +107,15 @@ export class BuildMachine {
       ...this.environment,
       ...environment,
     };
+    const [command, ...args] = [...this.uid === undefined ? [] : ['setpriv', `--reuid=${this.uid}`, `--regid=${this.uid}`, '--clear-groups'], 'bash', '-c', script];
     return new Promise((resolve) => {
-      execFile('bash', ['-c', script], { cwd: this.source, env, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+      const child = execFile(command, args, { cwd: this.source, env, maxBuffer: 1e8 }, (error, stdout, stderr) => {
         const status = typeof error?.code === 'number' ? error.code : error ? -1 : 0;
         const failure = (Object.keys(EXIT_CODES) as FailureCode[]).find((code) => EXIT_CODES[code] === status);
         resolve({ status, output: stdout + stderr, failure });
       });
+      child.stdin!.on('error', () => undefined); // it did not read it
+      child.stdin!.end(input);
     });
   }
 

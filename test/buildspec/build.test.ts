@@ -66,10 +66,12 @@ interface App {
   /** What the app's build script does. */
   readonly runs?: string;
   readonly environment?: Record<string, string>;
+  /** For its build script alone. */
+  readonly handedOver?: Record<string, string>;
 }
 
 /** Builds an app for which npm fetches the stand-in. */
-async function build({ next = '16.4.6', script = 'next build', files = {}, build: cli = openNext(), runs = ':', environment = {} }: App = {}) {
+async function build({ next = '16.4.6', script = 'next build', files = {}, build: cli = openNext(), runs = ':', environment = {}, handedOver }: App = {}) {
   await machine.files('fetched', { 'package.json': '{"type":"module"}', 'index.js': cli, 'build/compileConfig.js': COMPILER });
   await machine.command('npm', NPM);
   await machine.files('app', {
@@ -77,7 +79,7 @@ async function build({ next = '16.4.6', script = 'next build', files = {}, build
     'node_modules/next/package.json': JSON.stringify({ version: next }),
     ...files,
   });
-  return machine.step('build', { FETCHED: machine.path('fetched'), SCRIPT: runs, ...environment });
+  return machine.step('build', { FETCHED: machine.path('fetched'), SCRIPT: runs, ...environment }, handedOver && JSON.stringify(handedOver));
 }
 
 describe('the OpenNext that fits the installed Next.js', () => {
@@ -143,6 +145,19 @@ describe('the app\'s build', () => {
     const result = await build({ runs: 'echo "RAN node $(node --version)"' });
     expect(result).toMatchObject({ status: 0 });
     expect(ranCommands(result.output)).toContain('RAN node v0.1.2');
+  });
+
+  test('with the environment of its request, to the letter, and before what the platform says; OpenNext around it does without', async () => {
+    const value = 'it\'s "$(id)"\n\n`id` $HOME';
+    const show = 'JSON.stringify([process.env.NEXT_PUBLIC_TEXT, process.env.NEXT_FLAG, process.env.NPM_TOKEN])';
+    const result = await build({
+      build: `console.log('AROUND', ${show});${openNext()}`,
+      runs: `node -p "${show}" | sed "s/^/RAN /"`,
+      environment: { NEXT_FLAG: 'ours' },
+      handedOver: { NPM_TOKEN: '', NEXT_PUBLIC_TEXT: value, NEXT_FLAG: 'theirs' },
+    });
+    expect(ranCommands(result.output)).toContain(`RAN ${JSON.stringify([value, 'theirs', ''])}`);
+    expect(result.output).toContain(`AROUND ${JSON.stringify([null, 'ours', null])}\n`);
   });
 
   test('with the build command of open-next.config.ts, word for word', async () => {

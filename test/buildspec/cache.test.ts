@@ -169,7 +169,7 @@ describe('archives are stored', () => {
   test('after the artifacts and before the manifest', async () => {
     const build = await start();
     await build.run(BUILD);
-    expect((await readFile(build.machine.path('calls'), 'utf8')).trim().split('\n').map((call) => /src\/(\S+) /.exec(call)![1])).toEqual(['output/', 'state/archives/', 'output/artifacts/manifest.json']);
+    expect((await readFile(build.machine.path('calls'), 'utf8')).trim().split('\n').map((call) => /src\/(\S+) /.exec(call)![1])).toEqual(['output/', 'archives/', 'output/artifacts/manifest.json']);
   });
 
   test.each(['exit 1', 'exec sleep 60', 'trap "" INT; while :; do :; done'])('or not, which fails nothing: aws %s', async (aws) => {

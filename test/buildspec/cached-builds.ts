@@ -77,7 +77,10 @@ export class CachedBuild {
       ci*) echo "RAN npm $*, downloaded: $(ls "$npm_config_cache" | grep -v base | tr '\\n' ' ')"; ${install}; echo "$INSTALLED" > "$npm_config_cache/download" ;;
       *) echo "RAN npm $* in \${PWD#"$CODEBUILD_SRC_DIR/"}" ;;
     esac`);
-    await machine.command('aws', 'case "$*" in *"/archives/ "*) rm -rf "$STATE"/archives/*.*; mkdir -p "$STATE/../../staged"; cp -R "$4"* "$STATE/../../staged" ;; esac; echo "AWS $*" >> "$STATE/../../calls"');
+    await machine.command('aws', `echo "AWS $*" >> "$STATE/../calls"
+    case "$*" in
+      *"/archives/ "*) mkdir -p "$STATE/../staged"; while [ $# -gt 1 ]; do if [ "$1" = --include ]; then cp "$CODEBUILD_SRC_DIR/archives/$2" "$STATE/../staged"; fi; shift; done ;;
+    esac`);
     await machine.files('src/checkout', files);
     await machine.files('src/output/artifacts', { 'manifest.json': '{"version":1}' });
     await build.git('init', '-q');
@@ -98,9 +101,12 @@ export class CachedBuild {
     return (await run('git', ['-C', this.checkout, '-c', 'user.name=Test', '-c', 'user.email=test@example.com', ...args], { env })).stdout.trim();
   }
 
-  /** What checkout.sh does before it fetches. */
+  /** What prepare.sh and checkout.sh do before anything is fetched. */
   async restore(): Promise<void> {
-    await this.bash('if [ -n "${HANDOVER_URL:-}" ]; then background restore cache-restore tools dependencies next; fi');
+    await this.machine.trusted('. "$STEPS/common.sh"; if [ -n "${HANDOVER_URL:-}" ]; then node "$STEPS/handover.mjs"; fi');
+    const handedOver = await readFile(this.machine.path('trusted/for/checkout.sh'), 'utf8').catch(() => '');
+    await this.machine.state({ handover: handedOver });
+    if (handedOver) await this.bash('background restore cache-restore tools dependencies next');
   }
 
   install(): Promise<StepResult> {
@@ -113,8 +119,11 @@ export class CachedBuild {
     return this.bash(`cd "$(<"$STATE/app")"; cache_wait next; get "@opennextjs/aws@4.1.12"; finish save-dependencies 600; ${script}\nbackground save cache-save tools next`);
   }
 
-  upload(): Promise<StepResult> {
-    return this.machine.step('upload');
+  /** What package.sh does last, and what follows. */
+  async upload(): Promise<StepResult> {
+    const saved = await this.bash('saved');
+    const result = await this.machine.step('upload');
+    return { ...result, output: saved.output + result.output };
   }
 
   /** All of it; what was printed. */

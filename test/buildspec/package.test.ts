@@ -94,6 +94,17 @@ test('a function keeps its symbolic links and every file name', async () => {
   expect(existsSync(machine.path('app/.open-next/server-functions/default/hacked'))).toBe(false);
 });
 
+test('static files that are links become files, as the upload follows none; a link that leads nowhere is left out', async () => {
+  await machine.files('shared', { 'fonts/a.woff': 'font', 'fonts/more/b.woff': 'font' });
+  await symlink(machine.path('shared/fonts'), machine.path('app/.open-next/assets/fonts'));
+  await symlink('robots.txt', machine.path('app/.open-next/assets/also "robots".txt'));
+  await symlink('nowhere', machine.path('app/.open-next/assets/gone'));
+  const result = await machine.step('package');
+  expect(result).toMatchObject({ status: 0, output: expect.stringContaining('Warning: static/docs/gone is a link that leads nowhere') });
+  expect((await machine.bash('cd output/static/docs && find . ! -type d | sort && cat also* && find . -type l')).output)
+    .toBe('./_next/static/app.js\n./also "robots".txt\n./fonts/a.woff\n./fonts/more/b.woff\n./robots.txt\nrobots');
+});
+
 test('Lambda\'s user can read files that only their owner could', async () => {
   await chmod(machine.path('app/.open-next/server-functions/default/index.mjs'), 0o600);
   await machine.step('package');

@@ -100,8 +100,13 @@ async function install(packageManager: string, { files }: Configuration, install
     'next/package.json': '{"name":"next","version":"16.0.0"}',
     ...files(),
   });
-  await machine.state({ handover: JSON.stringify({ version: 1, cache: {}, installEnvironment }) });
-  return machine.step('install');
+  return machine.step('install', {}, JSON.stringify(installEnvironment ?? {}));
+}
+
+/** Before the app's build; the names are known, the values are not. */
+async function afterInstall(secrets: Record<string, string>, script = ''): Promise<StepResult> {
+  await machine.state({ environment: JSON.stringify(Object.fromEntries(Object.keys(secrets).map((name) => [name, '']))) });
+  return machine.bash(`. "$STEPS/common.sh"; use_package_manager; ${script}`);
 }
 
 test.each([
@@ -113,7 +118,7 @@ test.each([
   expect(JSON.parse(await readFile(machine.path('src/checkout/node_modules', PACKAGE, 'package.json'), 'utf8'))).toEqual({ name: PACKAGE, version: '1.2.3' });
   expect(await readFile(machine.path('src/seen'), 'utf8')).toBe(`token of ${TOKEN.length}\n`);
 
-  const build = await machine.bash(`. "$STEPS/common.sh"; use_package_manager; cd "$CHECKOUT"; ${packageManager.split('@')[0]} run show; cat ~/.npmrc`);
+  const build = await afterInstall(configuration.secrets(), `cd "$CHECKOUT"; ${packageManager.split('@')[0]} run show; cat ~/.npmrc`);
   expect(build.output).toContain('token of 0');
   expect(build.output).not.toContain('s3cret');
 }, TIMEOUT_MS);
@@ -126,6 +131,6 @@ test('a user\'s .npmrc that the image brings stays in force, and is as before wh
   await machine.files('.', { '.npmrc': `//elsewhere.example/:_authToken=other\n${scope()}` });
   const result = await install('npm@10.9.4', { ...USER_NPMRC, files: () => ({}) }, USER_NPMRC.secrets());
   expect(result.status).toBe(0);
-  await machine.bash('. "$STEPS/common.sh"; use_package_manager');
+  await afterInstall(USER_NPMRC.secrets());
   expect(await readFile(machine.path('.npmrc'), 'utf8')).toBe(`//elsewhere.example/:_authToken=other\n${scope()}`);
 }, TIMEOUT_MS);

@@ -70,7 +70,7 @@ export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => v
   const table = deploymentsTable ? text(deploymentsTable.tableArn) : named('AWS::DynamoDB::GlobalTable', 'Deployments');
   const project = text(pipeline.project.projectArn);
   const logStream = (group: string, stream = 'stream') => ({ arn: `arn:aws:logs:${REGION}:${ACCOUNT_ID}:log-group:${text(group)}:log-stream:${stream}` });
-  const secret = (name: string) => ({ arn: `arn:aws:secretsmanager:${REGION}:${ACCOUNT_ID}:secret:${name}` });
+  const secret = (secretName: string) => ({ arn: `arn:aws:secretsmanager:${REGION}:${ACCOUNT_ID}:secret:${secretName}` });
   const roles = {
     'build': text(pipeline.project.role!.roleArn),
     'orchestrator': text(pipeline.orchestrator.role!.roleArn),

@@ -200,7 +200,7 @@ describe('options', () => {
         Type: 'ARM_CONTAINER',
         ComputeType: 'BUILD_GENERAL1_LARGE',
         EnvironmentVariables: Match.arrayWith([
-          { Name: 'FEATURE_FLAG', Type: 'PLAINTEXT', Value: 'on' }, { Name: 'NODE_VERSION', Type: 'PLAINTEXT', Value: '24' }, { Name: 'OPEN_NEXT_VERSION', Type: 'PLAINTEXT', Value: '4.1.12' },
+          { Name: 'FEATURE_FLAG', Type: 'PLAINTEXT', Value: 'on' }, { Name: 'BUILD_ENVIRONMENT', Type: 'PLAINTEXT', Value: 'FEATURE_FLAG' }, { Name: 'NODE_VERSION', Type: 'PLAINTEXT', Value: '24' }, { Name: 'OPEN_NEXT_VERSION', Type: 'PLAINTEXT', Value: '4.1.12' },
           { Name: 'FUNCTION_ARCHITECTURE', Type: 'PLAINTEXT', Value: 'arm64' },
         ]),
       },

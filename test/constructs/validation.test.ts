@@ -61,12 +61,13 @@ test.each([
   ['a processor that Lambda does not have', { functionArchitecture: lambda.Architecture.custom('riscv64') }, 'the processors that Lambda has; got \'riscv64\''],
   ['a name the shell cannot export', { buildEnvironment: { 'A-B': 'x' } }, 'not a name that a shell can export'],
   ['a value over CodeBuild\'s limit', { buildEnvironment: { A: 'x'.repeat(4097) } }, 'CodeBuild accepts at most 4096'],
+  ['more names than fit into one variable', { buildEnvironment: Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`V${index}_${'X'.repeat(100)}`, ''])) }, 'the names have 52'],
 ] as [string, Partial<NextjsBuildPipelineProps>, string][])('%s is refused', (_, props, problem) => {
   expect(creating(props)).toThrow(problem);
 });
 
 test.each(['PATH', 'HOME', 'BASH_ENV', 'LD_PRELOAD', 'NODE_OPTIONS', 'NODE_ENV', 'GIT_SSH_COMMAND', 'AWS_PROFILE', 'CODEBUILD_SRC_DIR', 'npm_config_registry', 'NPM_CONFIG_IGNORE_SCRIPTS',
-  'STEPS', 'CI', 'SHARP_VERSION', 'COMMIT_SHA', 'REPO_URL', 'DEPLOYMENT_ID', 'ARTIFACTS_BUCKET_NAME', 'NODE_VERSION'])('the build environment cannot set %s', (name) => {
+  'STEPS', 'CI', 'SHARP_VERSION', 'COMMIT_SHA', 'REPO_URL', 'DEPLOYMENT_ID', 'ARTIFACTS_BUCKET_NAME', 'NODE_VERSION', 'BUILD_ENVIRONMENT', 'BUILD_ENVIRONMENT_OF_LOCAL_RUN'])('the build environment cannot set %s', (name) => {
   expect(creating({ buildEnvironment: { [name]: 'x' } })).toThrow(`'${name}' is reserved`);
 });
 

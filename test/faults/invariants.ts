@@ -32,6 +32,7 @@ export async function violations(scenario: Scenario, played: Played): Promise<st
     // A record that was removed says nothing, and a duplicate of its message begins it anew. It must leave nothing behind all the same.
     ...deployments.filter(({ plan }) => plan.deletedAfter === undefined).flatMap((deployment) => [
       ...builtOnce(deployment),
+      ...builtWithItsEnvironment(deployment),
       ...endedRightly(deployment, deployments, scenario, played),
       ...movedForward(deployment, played),
       ...announced(deployment, played, deployments),
@@ -50,6 +51,14 @@ function builtOnce({ builds }: Deployment): string[] {
   return builds.length <= 1 ? [] : [`built ${builds.length} times`];
 }
 
+function builtWithItsEnvironment({ builds, record, request }: Deployment): string[] {
+  const wanted = JSON.stringify(request.buildEnvironment);
+  return [
+    ...builds.some(({ handover }) => JSON.stringify(handover?.buildEnvironment) !== wanted) ? ['was built without its environment'] : [],
+    ...JSON.stringify(record ?? '').includes('s3cret') ? ['has its environment in the record'] : [],
+  ];
+}
+
 function endedRightly(deployment: Deployment, deployments: readonly Deployment[], scenario: Scenario, played: Played): string[] {
   const { builds: [build], plan, record, request } = deployment;
   if (plan.invalid !== undefined) return invalidEndedRightly(deployment);
@@ -65,7 +74,8 @@ function endedRightly(deployment: Deployment, deployments: readonly Deployment[]
     if (status === 'success') return reusedRightly(deployment, deployments);
     if (status === 'failed' && failureCode === 'NO_CAPACITY' && hasWaitedLong(record, scenario)) return [];
     if (status !== 'failed' || failureCode !== 'START_FAILED') return [`says ${says} and was never built`];
-    if (scenario.redrive) return ['is START_FAILED after the redrive'];
+    // Only a message has the environment: when that is lost, there is nothing to redrive.
+    if (scenario.redrive && !record.failureMessage?.includes('buildEnvironment was lost')) return ['is START_FAILED after the redrive'];
     return played.deadLettered.has(request.deploymentId) ? [] : ['is START_FAILED, and its message is not in the dead-letter queue'];
   }
   if (record.buildId !== build.id) return [`says ${says} and ${record.buildId ?? 'no build'}, but its build is ${build.id}`];

@@ -60,6 +60,8 @@ export interface DeploymentPlan {
   readonly deletedAfter?: number;
   /** It is of the same commit as the first deployment. */
   readonly sameCommit?: boolean;
+  /** Its request brings an environment for the app's build. */
+  readonly hasEnvironment?: boolean;
 }
 
 /** Some calls of an invocation fail: number `from` and the following, of all its calls or of those of one operation. */
@@ -107,8 +109,9 @@ export interface Scenario {
 /** Long enough for three visibility timeouts, a message that was sent again, and a build on top. */
 const HOURS = 30;
 
-export function requestOf({ project, branch, sameCommit }: DeploymentPlan, index: number): BuildRequest {
+export function requestOf({ project, branch, hasEnvironment, sameCommit }: DeploymentPlan, index: number): BuildRequest {
   return {
+    ...(hasEnvironment ? { buildEnvironment: { TOKEN: 's3cret' } } : {}),
     deploymentId: `deployment-${index + 1}`,
     projectId: `project-${project + 1}`,
     commitSha: String(sameCommit ? 1 : index + 1).repeat(40),
@@ -145,7 +148,8 @@ export async function play(
   if (scenario.byHand !== undefined) world.at(scenario.byHand, () => world.codeBuild.startByHand());
   deployments.forEach(({ at, deletedAfter, hasRecord, invalid }, index) => world.at(at, async () => {
     const request = requests[index];
-    if (hasRecord) await world.putRecord({ ...request, status: 'queued', createdAt: new Date(world.timeline.now).toISOString() });
+    const { buildEnvironment, ...recorded } = request;
+    if (hasRecord) await world.putRecord({ ...recorded, status: 'queued', createdAt: new Date(world.timeline.now).toISOString() });
     world.send(invalid ? INVALID_BODIES[invalid](request) : request, request.projectId);
     if (deletedAfter !== undefined) world.at(deletedAfter, async () => world.deleteRecord(request.deploymentId));
   }));
@@ -209,13 +213,14 @@ const deployment: fc.Arbitrary<DeploymentPlan> = fc.record({
   invalid: rarely(fc.constantFrom(...Object.keys(INVALID_BODIES)), undefined, 20),
   deletedAfter: rarely(fc.nat(900_000), undefined, 20),
   sameCommit: rarely(fc.constant(true), undefined, 3),
+  hasEnvironment: rarely(fc.constant(true), undefined, 4),
   // Nobody can know which record a message belongs to that does not name it.
 }).map((plan) => (plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan));
 
 /** What each handler does that others can see. */
 const OPERATIONS: Readonly<Record<HandlerName, readonly string[]>> = {
   orchestrator: [
-    'StartBuild', 'UpdateItem', 'SendMessage', 'PutEvents', 'StopBuild', 'ChangeMessageVisibility', 'ListBuildsForProject', 'PutObject', 'GetItem', 'ListObjectsV2',
+    'StartBuild', 'UpdateItem', 'SendMessage', 'PutEvents', 'StopBuild', 'ChangeMessageVisibility', 'ListBuildsForProject', 'PutObject', 'GetObject', 'GetItem', 'ListObjectsV2',
     'BatchGetProjects',
   ],
   finalizer: ['CopyObject', 'UpdateItem', 'PutEvents', 'DeleteObjects', 'DeleteObject', 'DeleteItem', 'BatchGetBuilds', 'ListObjectsV2', 'SendMessage', 'GetObject'],

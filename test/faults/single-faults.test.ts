@@ -5,6 +5,9 @@ import type { EventFault } from '../simulation';
 describeSingleFaults({ 'one deployment': ORDINARY }, 5);
 
 describeSingleFaults({
+  'a request with an environment that waits': {
+    ...ORDINARY, deployments: [{ ...DEPLOYMENT, buildSeconds: 300 }, { ...DEPLOYMENT, at: 5000, branch: 1, hasEnvironment: true }],
+  },
   'a build that fails': { ...ORDINARY, deployments: [{ ...DEPLOYMENT, ending: 'app does not build', hasRecord: true }] },
   'an invalid request': { ...ORDINARY, deployments: [{ ...DEPLOYMENT, invalid: 'bad commit' }] },
   'all events lost': { ...ORDINARY, eventFaults: ['drop', 'drop'] },

@@ -6,9 +6,10 @@ import * as fc from 'fast-check';
 import { inputs } from './fuzzing';
 import { concat, fragment, json, mostly, text } from './hostile';
 import { parseBuildRequest } from '../../lambda/shared/build-request';
-import { BUILD_REQUEST_FIELDS, BuildRequest, ID_PATTERN } from '../../src/contract/build-request';
+import { BuildRequest, ID_PATTERN, RECORDED_FIELDS } from '../../src/contract/build-request';
 import { CACHE_LAYERS } from '../../src/contract/cache';
-import { artifactsPrefix, cacheKey, handoverKey, stagingPrefix, staticPrefix } from '../../src/contract/keys';
+import { variableNameProblem } from '../../src/contract/environment';
+import { artifactsPrefix, buildEnvironmentKey, cacheKey, handoverKey, stagingPrefix, staticPrefix } from '../../src/contract/keys';
 
 const joined = (parts: fc.Arbitrary<string>, maxLength: number) => fc.array(parts, { minLength: 1, maxLength }).map((some) => some.join(''));
 
@@ -28,6 +29,9 @@ const repoUrl = concat(
   mostly(fc.constant('/acme/shop.git'), joined(fragment, 4)),
 );
 
+const variableName = fc.oneof(joined(fc.oneof(fragment, fc.constantFrom('A', '_', '1')), 3), fc.constantFrom('PATH', 'LD_AUDIT', 'AWS_REGION', 'STATE', 'npm_Config_x', 'UID'));
+const buildEnvironment = fc.dictionary(variableName, mostly(text));
+
 const usual = fc.record({
   deploymentId: id,
   projectId: id,
@@ -38,9 +42,11 @@ const usual = fc.record({
   defaultBranch: fc.constant('main'),
   forceBuild: fc.boolean(),
   withoutCache: fc.boolean(),
+  buildEnvironment: fc.dictionary(fc.constantFrom('A', 'NEXT_PUBLIC_B', '__proto__', 'constructor'), text.map((value) => value.replaceAll('\0', ''))),
 }, { requiredKeys: ['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch'] });
 const strange = fc.oneof(...Object.entries<fc.Arbitrary<unknown>>({
-  deploymentId: text, projectId: text, commitSha: text, repoUrl, branch, rootDirectory, defaultBranch: branch, forceBuild: text, withoutCache: text,
+  deploymentId: text, projectId: text, commitSha: text, repoUrl, branch, rootDirectory, defaultBranch: branch,
+  forceBuild: text, withoutCache: text, buildEnvironment,
 }).map(([field, values]) => fc.tuple(fc.constant(field), mostly(values))));
 /** Right but for one field or two: what is wrong in one is found only if the others are right. */
 const message = fc.tuple(usual, fc.array(strange, { maxLength: 2 })).map(([right, wrong]) => ({ ...right, ...Object.fromEntries(wrong) }));
@@ -79,14 +85,14 @@ describe('any message', () => {
       expect(parsed.problem.length).toBeLessThan(1500);
       expect(parsed.problem).toMatch(PLAIN_LINE);
       for (const [field, value] of Object.entries(parsed.readable)) {
-        expect(BUILD_REQUEST_FIELDS).toContain(field);
+        expect(RECORDED_FIELDS).toContain(field);
         expect(JSON.parse(sent)[field]).toEqual(value);
       }
     }), inputs());
   });
 
   test('is not accepted with a field beside the known ones', () => {
-    fc.assert(fc.property(id, text.filter((name) => !(BUILD_REQUEST_FIELDS as readonly string[]).includes(name)), json, (deploymentId, name, value) => {
+    fc.assert(fc.property(id, text.filter((name) => !([...RECORDED_FIELDS, 'buildEnvironment'] as readonly string[]).includes(name)), json, (deploymentId, name, value) => {
       const sent = `{"deploymentId":"${deploymentId}","projectId":"p","commitSha":"${'a'.repeat(40)}","repoUrl":"https://github.com/a/b","branch":"main",${JSON.stringify(name)}:${JSON.stringify(value) ?? 'null'}}`;
       expect(parseBuildRequest(sent)).toMatchObject({ valid: false, readable: { deploymentId }, problem: expect.stringMatching(PLAIN_LINE) });
     }), inputs());
@@ -126,6 +132,7 @@ test('no two projects, commits, branches or deployments have a place in common',
     staticPrefix(one.projectId, one.commitSha),
     cacheKey(one.projectId, one.branch, one.layer),
     handoverKey(one.deploymentId),
+    buildEnvironmentKey(one.deploymentId),
   ];
   fc.assert(fc.property(build, build, fc.boolean(), (one, other, sameProject) => {
     const second = sameProject ? { ...other, projectId: one.projectId } : other;
@@ -133,6 +140,7 @@ test('no two projects, commits, branches or deployments have a place in common',
       one.projectId !== second.projectId || one.commitSha !== second.commitSha,
       one.projectId !== second.projectId || one.commitSha !== second.commitSha,
       one.projectId !== second.projectId || one.branch !== second.branch || one.layer !== second.layer,
+      one.deploymentId !== second.deploymentId,
       one.deploymentId !== second.deploymentId,
     ];
     const [first, others] = [places(one), places(second)];
@@ -158,6 +166,18 @@ test('git accepts an accepted branch', () => {
   forEachAcceptedValue('branch', branch, (name) => {
     expect(execFileSync('git', ['check-ref-format', '--branch', name], { encoding: 'utf8', env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' } })).toBe(`${name}\n`);
   }, 0.05);
+});
+
+test('an accepted environment holds words that a shell exports, none that steers the build, and text', () => {
+  const others = { deploymentId: 'd', projectId: 'p', commitSha: 'a'.repeat(40), repoUrl: 'https://github.com/acme/shop.git', branch: 'main' };
+  fc.assert(fc.property(buildEnvironment, (sent) => {
+    const parsed = parseBuildRequest(JSON.stringify({ ...others, buildEnvironment: sent }));
+    if (!parsed.valid) return;
+    for (const [name, value] of Object.entries(parsed.request.buildEnvironment!)) {
+      expect([name, variableNameProblem(name)]).toEqual([expect.stringMatching(/^[A-Za-z_][A-Za-z0-9_]*$/), undefined]);
+      expect(value).toEqual(expect.not.stringContaining('\0'));
+    }
+  }), inputs());
 });
 
 test('an accepted root directory lies in the repository, by its plain path', () => {

@@ -18,6 +18,7 @@ describe('a request is accepted', () => {
     ['with a branch of several parts', buildRequest({ branch: 'feature/ABC-12_do.it' })],
     ['with a port in the URL', buildRequest({ repoUrl: 'https://git.example.com:8443/team/repo' })],
     ['with an international host, as DNS writes it', buildRequest({ repoUrl: 'https://git.xn--mnchen-3ya.example/team/repo' })],
+    ['with an environment for the app\'s build', buildRequest({ buildEnvironment: { _A1: '', NEXT_PUBLIC_URL: 'https://x\n$(id)`\'"', ['V'.repeat(300)]: 'ü' } })],
     ['with ids of 128 characters', buildRequest({ deploymentId: 'd'.repeat(128), projectId: 'p'.repeat(128) })],
   ])('%s', (_, request) => {
     expect(parse(request)).toEqual({ valid: true, request });
@@ -51,6 +52,36 @@ describe('a request is refused, with the field and the reason', () => {
     expect(problemOf({ ...buildRequest(), projectId })).toMatch(/^projectId /);
   });
 
+  describe('an environment for the app\'s build', () => {
+    const problem = (buildEnvironment: unknown) => problemOf({ ...buildRequest(), buildEnvironment });
+
+    test.each(['PATH', 'NODE_OPTIONS', 'LD_PRELOAD', 'BASH_ENV', 'UID', 'GIT_SSH_COMMAND', 'AWS_REGION', 'CODEBUILD_SRC_DIR', 'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'HANDOVER_URL', 'COMMIT_SHA', 'STEPS'])(
+      'sets %s', (name) => expect(problem({ [name]: 's3cret' })).toBe(`buildEnvironment has a variable "${name}" that is reserved, because it steers the shell, git, npm, Node.js, AWS or the pipeline itself; choose another name`),
+    );
+
+    test.each(['', '1A', 'A-B', 'A B', 'A=B', 'A\n', 'Ä', '$(id)', 'A\0'])('sets %j', (name) => {
+      expect(problem({ [name]: 's3cret' })).toMatch(/^buildEnvironment has a variable ".*" that is not a name that a shell can export/);
+    });
+
+    test.each([[null], ['s3cret'], [['s3cret']], [7]])('is %j', (value) => expect(problem(value)).toBe('buildEnvironment is not a JSON object'));
+
+    test.each([[7], [null], [true], [['s3cret']], [{ s3cret: 's3cret' }]])('has the value %j', (value) => expect(problem({ A: value })).toBe('buildEnvironment has a variable "A" that is not a string'));
+
+    test('has a value with NUL', () => expect(problem({ A: 's3cret\0' })).toBe('buildEnvironment has a variable "A" that has a NUL character'));
+
+    test('is too large', () => {
+      const variables = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`V${index}`, '']));
+      expect([problem(variables(200)), problem(variables(201))]).toEqual([undefined, 'buildEnvironment has 201 variables; at most 200 are accepted']);
+      expect([problem({ A: 'ü'.repeat(32_767) }), problem({ A: 'ü'.repeat(32_768) })]).toEqual([undefined, 'buildEnvironment has 65537 bytes of variables; at most 65536 are accepted']);
+    });
+
+    test('is not among what is known of a request that is refused for another reason', () => {
+      const parsed = parse({ ...buildRequest({ buildEnvironment: { A: 's3cret' } }), branch: '..' });
+      expect(parsed).toMatchObject({ valid: false, readable: { projectId: expect.anything() } });
+      expect(JSON.stringify(parsed)).not.toContain('s3cret');
+    });
+  });
+
   test.each(['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch'])('%s is an object that has a length', (field) => {
     const length = { toString: false };
     expect(problemOf({ ...buildRequest(), [field]: { length } })).toMatch(new RegExp(`^${field} is `));
@@ -82,7 +113,7 @@ describe('a request is refused, with the field and the reason', () => {
     ['https://github.com/a/b#x', 'must not have a query'],
     ['https://github.com', 'must have a path'],
     ['https://github.com//', 'must have a path'],
-    ['https://', 'is not a URL'],
+    ['https://', 'must name a public host'],
     ['https://169.254.169.254/a/b', 'must name a public host'],
     ['https://[::1]/a/b', 'must name a public host'],
     ['https://2130706433/a/b', 'must name a public host'],

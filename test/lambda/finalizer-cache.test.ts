@@ -3,7 +3,7 @@ import { finalizer, STAGED } from './finalizer-support';
 import { AccessDeniedError } from '../../local/services/service';
 import type { CacheUse } from '../../src/contract/cache';
 import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
-import { cacheKey, handoverKey, SOURCE_ROOT, sourceKeys, stagingPrefix } from '../../src/contract/keys';
+import { buildEnvironmentKey, cacheKey, handoverKey, HANDOVER_ROOT, SOURCE_ROOT, sourceKeys, stagingPrefix } from '../../src/contract/keys';
 import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
 import { buildRequest, COMMIT_SHA } from '../support/requests';
 
@@ -101,11 +101,12 @@ test('from the first object that is promoted on, what was there before is not us
   expect(seen).not.toHaveProperty('inputs');
 });
 
-test.each(['SUCCEEDED', 'FAILED'] as const)('the handover of a build that %s is removed', async (buildStatus) => {
+test.each(['SUCCEEDED', 'FAILED'] as const)('what was handed over to a build that %s is removed', async (buildStatus) => {
   await put(handoverKey(pipeline.id), '{}');
+  await put(buildEnvironmentKey(pipeline.id), '{}');
   pipeline.answer({ buildStatus });
   await pipeline.deliver();
-  expect(await pipeline.keys(handoverKey(pipeline.id))).toEqual([]);
+  expect(await pipeline.keys(HANDOVER_ROOT)).toEqual([]);
 });
 
 test.each(['SUCCEEDED', 'FAILED'] as const)('the source that was fetched for a build that %s is removed, of every attempt, and no other\'s', async (buildStatus) => {

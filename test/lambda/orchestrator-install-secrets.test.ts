@@ -55,10 +55,10 @@ test.each([
   ['s3cret', 'is not JSON'],
   ['"s3cret"', 'is not a JSON object'],
   [['s3cret'], 'is not a JSON object'],
-  [{ NPM_TOKEN: ['s3cret'] }, '"NPM_TOKEN" is not a string'],
-  [{ 'npm-token': 's3cret' }, '"npm-token" is not a name that a shell can export'],
-  [{ NODE_OPTIONS: 's3cret' }, '"NODE_OPTIONS" is reserved'],
-  [{ TOKEN: 's3cret\0' }, '"TOKEN" has a NUL character'],
+  [{ NPM_TOKEN: ['s3cret'] }, 'has a variable "NPM_TOKEN" that is not a string'],
+  [{ 'npm-token': 's3cret' }, '"npm-token" that is not a name that a shell can export'],
+  [{ NODE_OPTIONS: 's3cret' }, '"NODE_OPTIONS" that is reserved'],
+  [{ TOKEN: 's3cret\0' }, '"TOKEN" that has a NUL character'],
 ])('a secret %j fails the deployment and says why, without a word of its value', async (value, why) => {
   secret(value);
   expect(await start()).toEqual(['message-1']);

@@ -50,6 +50,7 @@ test.each<[string, Partial<BuildRequest>]>([
   ['the request wants a build without cache', { withoutCache: true }],
   ['the branch is another one, which the app may look at', { branch: 'other' }],
   ['the app lies in another directory', { rootDirectory: 'apps/web' }],
+  ['the app\'s build gets another environment', { buildEnvironment: { NEXT_PUBLIC_URL: 'https://b' } }],
   ['the commit is another one', { commitSha: 'e'.repeat(40) }],
 ])('it is built if %s', async (_, change) => {
   await receive(change);

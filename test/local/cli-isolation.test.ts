@@ -2,7 +2,7 @@
 import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { AddressInfo, connect, createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -18,7 +18,14 @@ let template: string;
 
 beforeAll(async () => {
   directory = await realpath(await mkdtemp(path.join(tmpdir(), 'cli-')));
+  await chmod(directory, 0o755); // where root runs this, the app is another user's
   template = synthesizePipeline(path.join(directory, 'cdk.out'));
+  // The app sees little of what CodeBuild gives to a build, so the buildspec writes it down.
+  const file = path.join(template, 'Test.template.json');
+  const text = await readFile(file, 'utf8');
+  const changed = text.replace(/(- bash \\"\$STEPS\/prepare\.sh\\")/, '- env > \\"$SEEN.before\\"\\n    $1');
+  if (changed === text) throw new Error('The buildspec has no step prepare.sh in front of which its environment could be written down.');
+  await writeFile(file, changed);
 }, 60_000);
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -27,7 +34,7 @@ interface Run {
   readonly temporary: string;
   readonly state: string;
   readonly json: string;
-  /** Written by the app's install script: the environment of the build. */
+  /** Written by the app's install script: its environment. Beside it, as `.before`, that of the build, and of no app. */
   readonly seen: string;
   readonly ended: Promise<number | null>;
   output(): string;
@@ -37,6 +44,7 @@ interface Run {
 async function build(name: string, script: string, environment: Record<string, string> = {}): Promise<Run> {
   const [app, temporary, seen, state, json] = ['app', 'tmp', 'seen', 'state', 'report.json'].map((part) => path.join(directory, name, part));
   for (const folder of [app, temporary]) await mkdir(folder, { recursive: true });
+  await chmod(path.join(directory, name), 0o777);
   const dependencies = { next: 'file:vendor' };
   const packages = { '': { dependencies }, 'node_modules/next': { resolved: 'vendor', link: true }, 'vendor': { name: 'next', version: '16.4.6' } };
   await mkdir(path.join(app, 'vendor'));
@@ -54,9 +62,16 @@ async function build(name: string, script: string, environment: Record<string, s
   return { child, temporary, state, json, seen, output: () => output, ended: once(child, 'close').then(([code]) => code as number | null) };
 }
 
-async function environmentOf({ seen, output }: Run): Promise<Record<string, string>> {
+interface Environments {
+  readonly build: Record<string, string>;
+  readonly app: Record<string, string>;
+}
+
+async function environmentsOf({ seen, output }: Run): Promise<Environments> {
   await until('the app is installed', () => existsSync(seen)).catch((error: Error) => { throw new Error(`${error.message}\n${output()}`); });
-  return Object.fromEntries((await readFile(seen, 'utf8')).split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
+  const [before, app] = await Promise.all([`${seen}.before`, seen].map(async (file) =>
+    Object.fromEntries((await readFile(file, 'utf8')).split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string])) as Record<string, string>));
+  return { build: before, app };
 }
 
 const endpointsIn = (environment: Record<string, string>) => Object.entries(environment).filter(([name]) => name.startsWith('AWS_ENDPOINT_URL_'));
@@ -87,7 +102,7 @@ const INTERRUPTIONS: [string, (child: ChildProcess) => void][] = [
 test.each(INTERRUPTIONS)('%s during a build: no process, no port, no file is left, and the exit status is 130', async (name, interrupt) => {
   const endless = !name.startsWith('a reader');
   const run = await build(`stopped by ${name}`, endless ? 'sleep 600' : 'sleep 5');
-  const { PID: pid, ...environment } = await environmentOf(run);
+  const { app: { PID: pid }, build: environment } = await environmentsOf(run);
   const endpoints = endpointsIn(environment).map(([, endpoint]) => endpoint);
   expect(endpoints.length).toBeGreaterThanOrEqual(4);
   expect(await Promise.all(endpoints.map(listens))).not.toContain(false);
@@ -144,7 +159,8 @@ describe('a developer\'s AWS settings', () => {
     // Queue, handlers, CodeBuild, table: the failure travelled through all of them, with credentials that AWS would have refused.
     expect({ code: await run.ended, output: run.output() }).toEqual({ code: 1, output: expect.stringContaining('FAILED INSTALL_FAILED') });
     expect(caught).toBe(0);
-    const environment = await environmentOf(run);
+    const { app, build: environment } = await environmentsOf(run);
+    expect(Object.keys(app).filter((variable) => variable.startsWith('AWS_'))).toEqual(['AWS_EC2_METADATA_DISABLED']);
     for (const [name, endpoint] of endpointsIn(environment)) expect([name, endpoint]).toEqual([name, expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)]);
     for (const name of ['AWS_PROFILE', 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'AWS_SESSION_TOKEN']) expect(environment).not.toHaveProperty(name);
     expect(JSON.stringify(environment)).not.toMatch(/production|PRODUCTION|eu-west-1/);

@@ -1,7 +1,7 @@
 /** Builds that fail, through the whole pipeline: the real buildspec, real git, the machine's npm. The record tells why, in the contract's words. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { StopBuildCommand } from '@aws-sdk/client-codebuild';
@@ -19,6 +19,7 @@ let pipeline: LocalPipeline;
 
 beforeAll(async () => {
   scratch = await mkdtemp(path.join(tmpdir(), 'failures-'));
+  await chmod(scratch, 0o777); // for apps that write to it: where root runs this, they are another user's
   gitServer = await startGitServer();
   pipeline = await LocalPipeline.start({ imageEnvironment: gitServer.buildEnvironment, buildEnvironment: { SCRATCH: scratch } });
 }, 60_000);

@@ -261,6 +261,18 @@ describe('the aws of a build', () => {
       expect(await keys(`${prefix}some/`)).toEqual(['_next/static/big.js', 'index.html']);
     });
 
+    test('follows links, unless it is told not to', async () => {
+      await mkdir(join(source, 'links'));
+      await symlink('../index.html', join(source, 'links', 'link.html'));
+      await symlink('..', join(source, 'links', 'up'));
+      await aws(image, 's3', 'cp', '--only-show-errors', '--no-follow-symlinks', 'links/', `s3://bucket/${prefix}unfollowed/`, '--recursive');
+      expect(await keys(`${prefix}unfollowed/`)).toEqual([]);
+      await rm(join(source, 'links', 'up'));
+      await aws(image, 's3', 'cp', '--only-show-errors', 'links/', `s3://bucket/${prefix}followed/`, '--recursive');
+      expect(await keys(`${prefix}followed/`)).toEqual(['link.html']);
+      await rm(join(source, 'links'), { recursive: true });
+    });
+
     test('uploads a file with the headers asked for', async () => {
       const { status, stdout } = await aws(image, 's3', 'cp', 'empty.txt', `s3://bucket/${prefix}one/`, '--no-progress', '--content-type', 'text/x', '--cache-control', 'no-store');
       expect([status, stdout.trim()]).toEqual([0, expect.stringMatching(/^upload: .*empty\.txt to s3:\/\/bucket\/.*one\/empty\.txt$/)]);

@@ -1,6 +1,6 @@
 /** A project's install secrets through the whole pipeline: from Secrets Manager into its install, and nowhere else. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { runBuilds } from '../../local/build-command';
@@ -15,6 +15,7 @@ let seen: string;
 
 beforeAll(async () => {
   directory = await realpath(await mkdtemp(path.join(tmpdir(), 'install-secrets-')));
+  await chmod(directory, 0o777); // for the app, which writes to it: where root runs this, it is another user's
   template = synthesizePipeline(path.join(directory, 'cdk.out'), { installSecretsPrefix: 'builds/install/' });
   seen = path.join(directory, 'seen');
   const next = { name: 'next', version: '16.4.6' };
@@ -66,7 +67,7 @@ test('another project\'s install sees nothing of them', async () => {
 test('secrets that are not usable fail the deployment before anything is built', async () => {
   const { output } = await build('{"builds/install/web":{"NODE_OPTIONS":"--require evil"}}');
   expect(output).toContain('INVALID_INSTALL_SECRETS');
-  expect(output).toContain('"NODE_OPTIONS" is reserved');
+  expect(output).toContain('variable "NODE_OPTIONS" that is reserved');
   expect(existsSync(seen)).toBe(false);
 }, 180_000);
 

@@ -8,8 +8,9 @@ import { ACCOUNT_ID, answerAwsJson, REGION, type Bucket } from './services';
 import type { Appointment, Timeline } from './timeline';
 import type { JsonObject } from '../../local/services/aws-json';
 import { CodeBuildError } from '../../local/services/codebuild/errors';
-import { BUILD_ENV } from '../../src/contract/environment';
-import { stagingPrefix } from '../../src/contract/keys';
+import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
+import type { Handover } from '../../src/contract/handover';
+import { handoverKey, stagingPrefix } from '../../src/contract/keys';
 
 export const BUILD_PROJECT = 'builds';
 export const BUILD_PROJECT_ARN = `arn:aws:codebuild:${REGION}:${ACCOUNT_ID}:project/${BUILD_PROJECT}`;
@@ -39,6 +40,8 @@ export interface SimulatedBuild {
   readonly arn: string;
   readonly deploymentId: string;
   readonly environment: ReadonlyArray<{ readonly name: string; readonly value: string; readonly type?: string }>;
+  /** What it finds behind the URL that it is given. */
+  readonly handover?: Handover;
   readonly plan: BuildPlan;
   readonly submittedAt: number;
   startedAt?: number;
@@ -150,12 +153,14 @@ export class CodeBuild {
     this.starts.started += 1;
     const environment = (input.environmentVariablesOverride ?? []) as SimulatedBuild['environment'];
     const deploymentId = environment.find(({ name }) => name === BUILD_ENV.deploymentId)?.value ?? '';
+    const isHandedOver = environment.some(({ name }) => name === HANDOVER_ENV.url);
     const id = `${BUILD_PROJECT}:${this.random.uuid()}`;
     const build: SimulatedBuild = {
       id,
       arn: `arn:aws:codebuild:${REGION}:${ACCOUNT_ID}:build/${id}`,
       deploymentId,
       environment,
+      handover: isHandedOver ? JSON.parse(this.bucket.text(handoverKey(deploymentId))!) as Handover : undefined,
       plan: this.options.plan(deploymentId),
       submittedAt: this.timeline.now,
       status: 'IN_PROGRESS',

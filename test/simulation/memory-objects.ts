@@ -34,6 +34,11 @@ export class MemoryObjects extends ObjectStore {
     return Readable.from([this.stored.get(object.key)!.content]);
   }
 
+  /** Of an object, without waiting. */
+  text(key: string): string | undefined {
+    return this.stored.get(key)?.content.toString();
+  }
+
   override commit(bucket: string, key: string, received: string, description: Description, condition: (current?: StoredObject) => void = () => {}): void {
     const content = this.received.get(received)!;
     this.received.delete(received);

@@ -148,6 +148,10 @@ export class Bucket {
     });
   }
 
+  text(key: string): string | undefined {
+    return this.stores.objects.text(key);
+  }
+
   async keys(prefix = ''): Promise<string[]> {
     return this.stores.objects.keys(BUCKET, prefix);
   }

@@ -20,7 +20,7 @@ import { Assembly, readAssembly, type Resource, type StackTemplate } from '../..
 import { NextjsBuildPipeline, type NextjsBuildPipelineProps } from '../../src';
 import type { BuildRequest } from '../../src/contract/build-request';
 import type { DeploymentRecord } from '../../src/contract/deployment';
-import { HANDLER_ENV } from '../../src/contract/environment';
+import { forApps, HANDLER_ENV, LOCAL_BUILD_ENVIRONMENT } from '../../src/contract/environment';
 import { STAGING_ROOT } from '../../src/contract/keys';
 
 export interface LocalPipelineOptions {
@@ -64,7 +64,7 @@ export class LocalPipeline {
         stateDirectory: path.join(directory, 'state'),
         workDirectory: path.join(directory, 'work'),
         imageEnvironment: { ...image.environment, ...options.imageEnvironment },
-        buildEnvironment: options.buildEnvironment ?? {},
+        buildEnvironment: forApps(options.buildEnvironment ?? {}, LOCAL_BUILD_ENVIRONMENT),
         functionNetwork: options.functionNetwork,
         observer: {
           onAccessDecision: options.onAccessDecision,

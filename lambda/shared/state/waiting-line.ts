@@ -1,7 +1,7 @@
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { OpenDeployments } from './open-deployments';
 import { Projects, ProjectState } from './projects';
-import { BUILD_REQUEST_FIELDS, BuildRequest, WAKE_ATTRIBUTE } from '../../../src/contract/build-request';
+import { BuildRequest, RECORDED_FIELDS, WAKE_ATTRIBUTE } from '../../../src/contract/build-request';
 import type { DeploymentRecord } from '../../../src/contract/deployment';
 import { DeploymentStore } from '../deployment-store';
 
@@ -42,7 +42,7 @@ export class WaitingLine {
   }
 }
 
-/** What the record's producer asked for. */
+/** What the record's producer asked for, but for what the record does not keep. */
 export function requestOf(record: DeploymentRecord): BuildRequest {
-  return Object.fromEntries(BUILD_REQUEST_FIELDS.map((field) => [field, record[field]])) as unknown as BuildRequest;
+  return Object.fromEntries(RECORDED_FIELDS.map((field) => [field, record[field]])) as unknown as BuildRequest;
 }

@@ -11,6 +11,7 @@ export interface CpArguments {
   readonly bucket: string;
   readonly key: string;
   readonly recursive: boolean;
+  readonly followLinks: boolean;
   /** Print no line for an upload that succeeded. */
   readonly quiet: boolean;
   /** Print no line for an upload that failed either. */
@@ -21,7 +22,7 @@ export interface CpArguments {
   readonly filters: readonly Filter[];
 }
 
-const FLAGS = ['--recursive', '--only-show-errors', '--no-progress', '--quiet'];
+const FLAGS = ['--recursive', '--only-show-errors', '--no-progress', '--quiet', '--no-follow-symlinks'];
 const VALUED = ['--content-type', '--cache-control', '--exclude', '--include'];
 const HINT = `This machine has no AWS CLI, and its stand-in only knows "aws s3 cp <file or directory> s3://<bucket>/<key>" with ${[...FLAGS, ...VALUED].join(', ')}. `
   + 'Install the AWS CLI for more.';
@@ -64,6 +65,7 @@ export function parseCp(args: readonly string[]): CpArguments {
     bucket: target[1],
     key: target[2],
     recursive: flags.has('--recursive'),
+    followLinks: !flags.has('--no-follow-symlinks'),
     quiet: flags.has('--only-show-errors') || flags.has('--quiet'),
     silent: flags.has('--quiet'),
     contentType: values.get('--content-type'),

@@ -1,6 +1,6 @@
 /** Uploads a file or a directory, streaming, a few files at a time. */
 import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { lookup } from 'mime-types';
@@ -66,8 +66,8 @@ async function uploadOfFile({ source, key, filters }: CpArguments): Promise<Uplo
   return isIncluded(basename(source), filters) ? [{ file: source, key: key === '' || key.endsWith('/') ? `${key}${basename(source)}` : key }] : [];
 }
 
-/** Follows symbolic links, as the AWS CLI does. */
-async function uploadsBelow({ source, key, filters }: CpArguments): Promise<Upload[]> {
+/** Follows symbolic links, as the AWS CLI does, unless told otherwise. */
+async function uploadsBelow({ source, key, filters, followLinks }: CpArguments): Promise<Upload[]> {
   if (!(await stat(source).catch(() => undefined))?.isDirectory()) {
     throw new Error(`The user-provided path ${source} does not exist or is not a directory.`);
   }
@@ -76,9 +76,10 @@ async function uploadsBelow({ source, key, filters }: CpArguments): Promise<Uplo
   const walk = async (below: string): Promise<void> => {
     for (const name of (await readdir(join(source, below))).sort()) {
       const path = below ? `${below}/${name}` : name;
-      if ((await stat(join(source, path))).isDirectory()) {
+      const found = await (followLinks ? stat : lstat)(join(source, path));
+      if (found.isDirectory()) {
         await walk(path);
-      } else if (isIncluded(path, filters)) {
+      } else if (!found.isSymbolicLink() && isIncluded(path, filters)) {
         uploads.push({ file: join(source, path), key: prefix + path });
       }
     }

@@ -1,6 +1,7 @@
 /** CodeBuild's API over HTTP: JSON 1.1, the operation in X-Amz-Target. */
 import { AwsJsonError, serveAwsJson, type AwsJsonProtocol } from '../aws-json';
-import { accessKeyIdOf, listen, type ApiCall, type Listener, type OnCall } from '../service';
+import { listen, type ApiCall, type Listener, type OnCall } from '../service';
+import type { SecretOf } from '../sigv4';
 import type { Build } from './build';
 import type { BuildQueue } from './build-queue';
 import { CodeBuildError } from './errors';
@@ -12,6 +13,7 @@ export interface ApiOptions {
   readonly accountId: string;
   readonly region: string;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
   /** Builds see it: a name of the caller, not the key. Default: the key. */
   readonly initiatorOf?: (accessKeyId: string | undefined) => string;
   readonly projects: ReadonlyMap<string, ProjectDefinition>;
@@ -31,11 +33,13 @@ const START_BUILD_PARAMETERS = ['projectName', 'environmentVariablesOverride', '
 
 export async function serveApi(options: ApiOptions): Promise<Listener> {
   const operations = operationsOf(options);
-  return listen((request, response) => serveAwsJson(PROTOCOL, request, response, async (name, input) => {
+  const { region, secretOf } = options;
+  const protocol: AwsJsonProtocol = { ...PROTOCOL, authentication: { service: 'codebuild', region, secretOf } };
+  return listen((request, response) => serveAwsJson(protocol, request, response, async (name, input, accessKeyId) => {
     if (!Object.hasOwn(operations, name)) {
       throw new AwsJsonError('UnknownOperationException', `The local CodeBuild has no ${name}; it has ${Object.keys(operations).join(', ')}.`);
     }
-    return operations[name](input, accessKeyIdOf(request));
+    return operations[name](input, accessKeyId);
   }));
 }
 

@@ -5,6 +5,7 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OnCall } from '../service';
+import type { SecretOf } from '../sigv4';
 import { serveApi } from './api';
 import { BuildQueue } from './build-queue';
 import type { BuildStateChangeEvent } from './event';
@@ -21,6 +22,7 @@ export interface CodeBuildOptions {
   readonly accountId: string;
   readonly region: string;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
   readonly initiatorOf?: (accessKeyId: string | undefined) => string;
   readonly onEvent: (event: BuildStateChangeEvent) => void;
   readonly onLog?: (buildId: string, line: string) => void;

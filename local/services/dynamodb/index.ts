@@ -11,7 +11,9 @@ import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aw
 import { DynamoDBDocumentClient, paginateScan, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { callsOf } from './calls';
 import { dynaliteServer } from './dynalite-server';
-import { AccessDeniedError, accessKeyIdOf, BodyTooLargeError, listen, readBody, send, type OnCall } from '../service';
+import { signatureErrorOf } from '../aws-json';
+import { AccessDeniedError, BodyTooLargeError, listen, readBody, send, type OnCall } from '../service';
+import { authenticate, SignatureError, type SecretOf } from '../sigv4';
 
 export type TableDefinition = Pick<CreateTableCommandInput, 'AttributeDefinitions' | 'KeySchema' | 'GlobalSecondaryIndexes' | 'LocalSecondaryIndexes'>
   & {
@@ -37,6 +39,7 @@ export interface DynamoDbOptions {
   readonly region: string;
   readonly accountId?: string;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
   /** Of `client`. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
@@ -80,17 +83,20 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDbS
 /** DynamoDB's own limit, for a BatchWriteItem. */
 const MAX_BODY_BYTES = 16 * 1024 ** 2;
 
-async function serve(dynalite: Server, { accountId = '000000000000', onCall, region }: DynamoDbOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(dynalite: Server, options: DynamoDbOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { accountId = '000000000000', onCall, region, secretOf } = options;
   const refuse = (status: number, type: string, message: string) => send(
     response, status, { 'content-type': 'application/x-amz-json-1.0' }, JSON.stringify({ __type: `com.amazon.coral.service#${type}`, Message: message, message }),
   );
   try {
     const body = await readBody(request, MAX_BODY_BYTES);
-    const accessKeyId = accessKeyIdOf(request);
-    for (const call of callsOf(String(request.headers['x-amz-target'] ?? ''), body, { region, accountId })) await onCall?.({ ...call, accessKeyId });
+    const caller = await authenticate(request, { service: 'dynamodb', region, secretOf }, body);
+    const calls = callsOf(String(request.headers['x-amz-target'] ?? ''), body, { region, accountId });
+    for (const call of calls) await onCall?.({ ...call, accessKeyId: caller?.accessKeyId });
     handOver(dynalite, request, body, response);
   } catch (error) {
     if (error instanceof AccessDeniedError) return refuse(400, 'AccessDeniedException', error.message);
+    if (error instanceof SignatureError) return refuse(400, signatureErrorOf(error.problem)[0], error.message);
     if (error instanceof BodyTooLargeError) return refuse(413, 'RequestEntityTooLargeException', error.message);
     // The client has gone before its request was complete.
     if (request.destroyed && !request.complete) return;

@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AwsJsonError, serveAwsJson, type AwsJsonProtocol, type JsonObject } from '../aws-json';
-import { accessKeyIdOf, listen, type OnCall } from '../service';
+import { listen, type OnCall } from '../service';
+import type { SecretOf } from '../sigv4';
 import { deliver, type EventEnvelope, type RuleTarget } from './delivery';
 import { compilePattern, type EventPattern } from './event-pattern';
 
@@ -15,6 +16,7 @@ export interface EventBridgeOptions {
   readonly accountId?: string;
   readonly region?: string;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
   readonly now?: () => number;
   readonly retryDelaysMs?: readonly number[];
   /** Told of events that got lost; by default standard error. */
@@ -73,7 +75,7 @@ const CLOSE_GRACE_MS = 2000;
 const MAX_INTERVAL_MS = 2 ** 31 - 1;
 
 export async function startEventBridge(options: EventBridgeOptions = {}): Promise<EventBridge> {
-  const { accountId = '000000000000', region = 'us-east-1', now = Date.now, onLog = console.error } = options;
+  const { accountId = '000000000000', region = 'us-east-1', now = Date.now, onLog = console.error, secretOf } = options;
   const rules: Array<Rule & { readonly matches: (event: EventEnvelope) => boolean }> = [];
   const timers: NodeJS.Timeout[] = [];
   const deliveries = new Set<Promise<void>>();
@@ -134,11 +136,12 @@ export async function startEventBridge(options: EventBridgeOptions = {}): Promis
     return { FailedEntryCount: results.filter((result) => 'ErrorCode' in result).length, Entries: results };
   };
 
-  const listener = await listen(async (request, response) => serveAwsJson(PROTOCOL, request, response, async (operation, input) => {
+  const protocol: AwsJsonProtocol = { ...PROTOCOL, authentication: { service: 'events', region, secretOf } };
+  const listener = await listen(async (request, response) => serveAwsJson(protocol, request, response, async (operation, input, accessKeyId) => {
     if (operation !== 'PutEvents') {
       throw new AwsJsonError('UnknownOperationException', `The local EventBridge does not support ${operation}, only PutEvents.`);
     }
-    return putEvents(input, accessKeyIdOf(request));
+    return putEvents(input, accessKeyId);
   }));
 
   const settled = async (): Promise<void> => {

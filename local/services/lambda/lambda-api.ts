@@ -3,7 +3,9 @@
  * only asked whether it would be allowed (DryRun). X-Amz-Log-Type and X-Amz-Client-Context have no effect.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AccessDeniedError, accessKeyIdOf, BodyTooLargeError, listen, readBody, send, type Listener, type OnCall } from '../service';
+import { signatureErrorOf } from '../aws-json';
+import { AccessDeniedError, BodyTooLargeError, listen, readBody, send, type Listener, type OnCall } from '../service';
+import { authenticate, SignatureError, type SecretOf } from '../sigv4';
 import { LambdaInvocationError, type LambdaFunction } from './lambda-function';
 
 export interface LambdaApiOptions {
@@ -12,6 +14,7 @@ export interface LambdaApiOptions {
   /** By ARN; looked into at each call. */
   readonly functions: ReadonlyMap<string, Pick<LambdaFunction, 'name' | 'invoke' | 'invokeAsync'>>;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
   readonly onInvoke?: (functionName: string) => void;
   /** Told of asynchronous events that got lost; by default standard error. */
   readonly onLog?: (line: string) => void;
@@ -56,12 +59,15 @@ async function serve(options: LambdaApiOptions, request: IncomingMessage, respon
   const invocationType = invocationTypeOf(request);
   const { arn, qualifier } = identify(options, decodeURIComponent(name), new URLSearchParams(query).get('Qualifier') ?? undefined);
   const resource = qualifier === undefined ? arn : `${arn}:${qualifier}`;
+  const body = await bodyOf(request, PAYLOAD_LIMITS[invocationType]);
+  const { onCall, region, secretOf } = options;
+  const caller = await authenticate(request, { service: 'lambda', region, secretOf }, body);
   // The question comes before the answer whether the function exists, as in AWS.
-  await options.onCall?.({ service: 'lambda', action: 'lambda:InvokeFunction', resource, accessKeyId: accessKeyIdOf(request) });
+  await onCall?.({ service: 'lambda', action: 'lambda:InvokeFunction', resource, accessKeyId: caller?.accessKeyId });
   const fn = options.functions.get(arn);
   if (fn === undefined || (qualifier ?? NOT_QUALIFIED) !== NOT_QUALIFIED) throw new LambdaError(404, 'ResourceNotFoundException', `Function not found: ${resource}`);
 
-  const event = await eventOf(request, PAYLOAD_LIMITS[invocationType]);
+  const event = eventOf(body);
   if (invocationType === 'DryRun') {
     answer(response, 204);
     return;
@@ -102,14 +108,20 @@ function identify({ accountId, region }: LambdaApiOptions, text: string, queryQu
   return { arn: `${owner.startsWith('arn:') ? owner : `arn:aws:lambda:${region}:${owner}`}:function:${name}`, qualifier };
 }
 
-async function eventOf(request: IncomingMessage, limit: number): Promise<unknown> {
+async function bodyOf(request: IncomingMessage, limit: number): Promise<Buffer> {
   try {
-    const body = await readBody(request, limit);
+    return await readBody(request, limit);
+  } catch (error) {
+    if (!(error instanceof BodyTooLargeError)) throw error;
+    throw new LambdaError(413, 'RequestTooLargeException', `Request must be smaller than ${limit} bytes for the InvokeFunction operation`);
+  }
+}
+
+function eventOf(body: Buffer): unknown {
+  try {
     return JSON.parse(body.toString('utf8') || '{}') as unknown;
   } catch (error) {
-    if (error instanceof BodyTooLargeError) throw new LambdaError(413, 'RequestTooLargeException', `Request must be smaller than ${limit} bytes for the InvokeFunction operation`);
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new LambdaError(400, 'InvalidRequestContentException', `Could not parse request body into json: ${error.message}`);
+    throw new LambdaError(400, 'InvalidRequestContentException', `Could not parse request body into json: ${(error as Error).message}`);
   }
 }
 
@@ -119,6 +131,7 @@ function invalid(problem: string): LambdaError {
 
 function asLambdaError(error: unknown): LambdaError | undefined {
   if (error instanceof AccessDeniedError) return new LambdaError(403, 'AccessDeniedException', error.message);
+  if (error instanceof SignatureError) return new LambdaError(403, signatureErrorOf(error.problem)[0], error.message);
   if (error instanceof URIError) return invalid(`The function's name is not URL-encoded: ${error.message}`);
   return error instanceof LambdaError ? error : undefined;
 }

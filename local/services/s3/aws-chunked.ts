@@ -3,16 +3,22 @@
  *
  *   <hex size>[;chunk-signature=...]\r\n <data> \r\n ... 0[;chunk-signature=...]\r\n [<trailer>:<value>\r\n ...] \r\n
  */
+import { createHash } from 'node:crypto';
 import { S3Error } from './errors';
+import type { ChunkSignatures } from '../sigv4/chunk-signatures';
 
 /** A chunk header or a trailer is a size, a name, a signature: anything longer is not aws-chunked. */
 const MAX_LINE_BYTES = 1024;
 
+const TRAILER_SIGNATURE = 'x-amz-trailer-signature';
+
 const incomplete = () => new S3Error(400, 'IncompleteBody', 'The aws-chunked body ended before its last chunk.');
 const malformed = (line: string) => new S3Error(400, 'InvalidChunkSizeError', `Expected an aws-chunked chunk size, got ${JSON.stringify(line.slice(0, 80))}.`);
 
-/** Yields the content. Trailers, in lower case, are in `trailers` once it is read to its end. */
-export async function* decodeAwsChunked(source: AsyncIterable<Buffer>, trailers: Map<string, string>): AsyncGenerator<Buffer> {
+/** Yields the content. Trailers, in lower case, are in `trailers` once it is read to its end. Ends with an error if a signature is not right. */
+export async function* decodeAwsChunked(
+  source: AsyncIterable<Buffer>, trailers: Map<string, string>, signatures?: ChunkSignatures,
+): AsyncGenerator<Buffer> {
   const input = new Input(source);
   for (;;) {
     const header = await input.line();
@@ -21,10 +27,15 @@ export async function* decodeAwsChunked(source: AsyncIterable<Buffer>, trailers:
       throw malformed(header);
     }
     const size = parseInt(hex, 16);
+    const hash = signatures && createHash('sha256');
+    for await (const piece of input.bytes(size)) {
+      hash?.update(piece);
+      yield piece;
+    }
+    if (signatures && hash) await signatures.checkChunk(/;chunk-signature=([0-9a-f]{64})$/.exec(header)?.[1], hash.digest('hex'));
     if (size === 0) {
       break;
     }
-    yield* input.bytes(size);
     const end = await input.line();
     if (end !== '') {
       throw malformed(end);
@@ -33,6 +44,10 @@ export async function* decodeAwsChunked(source: AsyncIterable<Buffer>, trailers:
   for (let line = await input.line(true); line !== ''; line = await input.line(true)) {
     const colon = line.indexOf(':');
     trailers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
+  }
+  if (signatures && trailers.size > 0) {
+    const { [TRAILER_SIGNATURE]: signature, ...signed } = Object.fromEntries(trailers);
+    await signatures.checkTrailers(signature, new Map(Object.entries(signed)));
   }
 }
 

@@ -1,8 +1,10 @@
 /** A request's content: decoded, measured, and compared with everything the client said about it. */
 import { createHash } from 'node:crypto';
+import type { Caller } from '../sigv4';
 import { decodeAwsChunked } from './aws-chunked';
 import { CHECKSUM_ALGORITHMS, checksumHeader, parseAlgorithm, startChecksum, type Checksum, type ChecksumAlgorithm } from './checksums';
 import { invalidRequest, S3Error } from './errors';
+import { ChunkSignatures } from '../sigv4/chunk-signatures';
 
 export type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -66,10 +68,10 @@ export class DigestedContent {
 export class RequestContent extends DigestedContent {
   private readonly trailers: Map<string, string>;
 
-  /** `algorithm`: computed when the client sends no checksum itself. */
-  constructor(body: AsyncIterable<Buffer>, private readonly headers: Headers, algorithm?: ChecksumAlgorithm) {
+  /** `algorithm`: computed when the client sends no checksum itself. `caller`: who has signed the headers, and maybe the chunks. */
+  constructor(body: AsyncIterable<Buffer>, private readonly headers: Headers, { algorithm, caller }: { algorithm?: ChecksumAlgorithm; caller?: Caller } = {}) {
     const trailers = new Map<string, string>();
-    super(isAwsChunked(headers) ? decodeAwsChunked(body, trailers) : body, sentAlgorithm(headers) ?? algorithm);
+    super(isAwsChunked(headers) ? decodeAwsChunked(body, trailers, chunkSignatures(headers, caller)) : body, sentAlgorithm(headers) ?? algorithm);
     this.trailers = trailers;
     const length = isAwsChunked(headers) ? headers['x-amz-decoded-content-length'] : headers['content-length'];
     if (length === undefined) {
@@ -115,6 +117,13 @@ export class RequestContent extends DigestedContent {
 
 function isAwsChunked(headers: Headers): boolean {
   return /^STREAMING-/.test(headers['x-amz-content-sha256'] ?? '') || /\baws-chunked\b/.test(headers['content-encoding'] ?? '');
+}
+
+/** Nothing to check, if the client has signed no chunks, or if nobody verifies what he has signed. */
+function chunkSignatures(headers: Headers, caller?: Caller): ChunkSignatures | undefined {
+  const { signature, signer } = caller ?? {};
+  const signed = /^STREAMING-AWS4-HMAC-SHA256-PAYLOAD/.test(headers['x-amz-content-sha256'] ?? '');
+  return signed && signature && signer ? new ChunkSignatures(signature, signer) : undefined;
 }
 
 /** Algorithm of the checksum that the request carries, in a header or announced as trailer. */

@@ -1,4 +1,6 @@
 /** Errors as S3 answers them: a status, a code that SDKs switch on, and elements of the code's own. */
+import type { SignatureError, SignatureProblem } from '../sigv4';
+
 export class S3Error extends Error {
   readonly name = 'S3Error';
 
@@ -32,3 +34,18 @@ export const notModified = () => new S3Error(304, 'NotModified', 'Not Modified')
 export const malformedXml = () => new S3Error(
   400, 'MalformedXML', 'The XML you provided was not well-formed or did not validate against our published schema',
 );
+
+const SIGNATURE_PROBLEMS: Readonly<Record<SignatureProblem, readonly [status: number, code: string]>> = {
+  'malformed header': [400, 'AuthorizationHeaderMalformed'],
+  'malformed query': [400, 'AuthorizationQueryParametersError'],
+  'wrong scope': [400, 'AuthorizationHeaderMalformed'],
+  'unknown key': [403, 'InvalidAccessKeyId'],
+  'unknown token': [400, 'InvalidToken'],
+  'wrong time': [403, 'RequestTimeTooSkewed'],
+  'expired': [403, 'AccessDenied'],
+  'not yet valid': [403, 'AccessDenied'],
+  'unsigned headers': [403, 'AccessDenied'],
+  'mismatch': [403, 'SignatureDoesNotMatch'],
+};
+
+export const signatureError = ({ details, message, problem }: SignatureError) => new S3Error(...SIGNATURE_PROBLEMS[problem], message, details);

@@ -2,13 +2,13 @@
  * The S3 of a local run: objects are plain files below one directory, requests are those of the current AWS SDKs and CLI,
  * path-style (`http://127.0.0.1:<port>/<bucket>/<key>`).
  *
- * Left out: versions, ACLs, policies, lifecycle, virtual-host addressing, and signatures, which are read for the caller's
- * key but not verified. What is left out answers NotImplemented instead of doing something else.
+ * Left out: versions, ACLs, policies, lifecycle and virtual-host addressing. What is left out answers NotImplemented instead of doing
+ * something else.
  */
 import { mkdirSync } from 'node:fs';
 import { listen, type OnCall } from '../service';
+import { authenticate, type SecretOf } from '../sigv4';
 import { ObjectStore } from './object-store';
-import { checkExpiry } from './presigned';
 import { replyError, S3Request, type Stores } from './request';
 import { routeOf } from './routes';
 import { UploadStore } from './upload-store';
@@ -21,15 +21,23 @@ export interface S3Service {
   close(): Promise<void>;
 }
 
-/** `directory`: created when missing; the buckets in it exist. `onCall`: learns of every call before it is done, and may refuse it. */
-export async function startS3(options: { directory: string; onCall?: OnCall }): Promise<S3Service> {
+export interface S3Options {
+  /** Created when missing; the buckets in it exist. */
+  readonly directory: string;
+  readonly region?: string;
+  /** Learns of every call before it is done, and may refuse it. */
+  readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
+}
+
+export async function startS3(options: S3Options): Promise<S3Service> {
   mkdirSync(options.directory, { recursive: true });
   const objects = new ObjectStore(options.directory);
   const stores: Stores = { objects, uploads: new UploadStore(objects), onCall: options.onCall };
+  const authentication = { service: 's3', region: options.region ?? 'us-east-1', secretOf: options.secretOf };
   const { endpoint, close } = await listen(async (incoming, response) => {
     try {
-      const request = new S3Request(incoming, response, stores);
-      checkExpiry(request.query);
+      const request = new S3Request(incoming, response, stores, await authenticate(incoming, authentication));
       const route = routeOf(request);
       if (route.on !== 'service' && !route.createsBucket) {
         request.requireBucket();

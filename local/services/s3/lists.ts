@@ -153,7 +153,7 @@ async function listPage(request: S3Request, after: string, resumed: boolean): Pr
   const start = Buffer.from(after);
   const finished = resumed && delimiter !== '' && after.endsWith(delimiter) ? after : undefined;
   const entries: Entry[] = [];
-  for (const key of await objects.keys(bucket, prefix)) {
+  for (const key of await objects.keys(bucket, prefix, resumed && after !== '')) {
     if (Buffer.compare(Buffer.from(key), start) <= 0 || (finished !== undefined && key.startsWith(finished))) {
       continue;
     }

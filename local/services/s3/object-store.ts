@@ -53,6 +53,10 @@ interface DescriptionFile extends Description {
 
 export class ObjectStore {
   private readonly temporary: string;
+  /** Of the last list, for its next pages: to walk through a hundred thousand files takes seconds. */
+  private listed?: { readonly bucket: string; readonly prefix: string; readonly keys: string[] };
+  /** How often an object was written: what was listed before knows nothing of it. */
+  private commits = 0;
 
   constructor(private readonly directory: string) {
     this.temporary = join(directory, HIDDEN, 'temporary');
@@ -124,6 +128,8 @@ export class ObjectStore {
       writeFileSync(`${received}.json`, JSON.stringify(written, undefined, 2));
       mkdirSync(dirname(descriptionFile), { recursive: true });
       const file = this.makeRoom(bucket, key);
+      this.listed = undefined;
+      this.commits += 1;
       renameSync(received, file);
       renameSync(`${received}.json`, descriptionFile);
     } catch (error) {
@@ -143,8 +149,10 @@ export class ObjectStore {
     }
   }
 
-  /** Every key with that prefix, in UTF-8 order as S3 lists them. */
-  async keys(bucket: string, prefix: string): Promise<string[]> {
+  /** Every key with that prefix, in UTF-8 order as S3 lists them. `resumed`: for a next page, in which keys may be that are gone meanwhile. */
+  async keys(bucket: string, prefix: string, resumed = false): Promise<string[]> {
+    if (resumed && this.listed?.bucket === bucket && this.listed.prefix === prefix) return this.listed.keys;
+    const { commits } = this;
     const root = join(this.directory, bucket);
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
     const found: Buffer[] = [];
@@ -163,7 +171,9 @@ export class ObjectStore {
       }
     };
     await walk(folder === '' ? '' : dirname(keyToPath(`${folder}x`)));
-    return found.sort(Buffer.compare).map((key) => key.toString());
+    const keys = found.sort(Buffer.compare).map((key) => key.toString());
+    if (commits === this.commits) this.listed = { bucket, prefix, keys };
+    return keys;
   }
 
   private fileOf(bucket: string, key: string, beside: boolean): string {

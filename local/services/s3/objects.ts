@@ -1,6 +1,6 @@
 /** Operations on one object, and DeleteObjects. */
 import { pipeline } from 'node:stream/promises';
-import { askedAlgorithm, RequestContent, sentAlgorithm } from './body';
+import { askedAlgorithm, sentAlgorithm } from './body';
 import { checksumHeaders } from './checksums';
 import { checkReadConditions, parseRange, writeCondition, type ByteRange } from './conditions';
 import { DEFAULT_CONTENT_TYPE, describe, grantsAcl, storedHeaders } from './descriptions';
@@ -34,7 +34,7 @@ export async function putObject(request: S3Request): Promise<void> {
   await authorizeWrite(request);
   const condition = writeCondition(headers, key);
   condition(objects.head(bucket, key));
-  const content = new RequestContent(request.incoming, headers, askedAlgorithm(headers));
+  const content = request.content(askedAlgorithm(headers));
   const received = await objects.receive(content);
   objects.commit(bucket, key, received, describe(content.digest, storedHeaders(headers), headers['x-amz-tagging']), condition);
   request.reply(200, { etag: `"${content.digest.md5}"`, ...checksumHeaders(content.digest.checksum) });

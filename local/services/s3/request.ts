@@ -1,9 +1,11 @@
 /** One S3 request: what it asks for, who may have it, and how it is answered. */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { accessKeyIdOf, AccessDeniedError, BodyTooLargeError, readBody, send, type ApiCall, type OnCall } from '../service';
+import { AccessDeniedError, BodyTooLargeError, readBody, send, type ApiCall, type OnCall } from '../service';
+import { queryOf, SignatureError, type Caller } from '../sigv4';
 import { RequestContent, type Headers } from './body';
-import { noSuchBucket, noSuchKey, S3Error } from './errors';
+import type { ChecksumAlgorithm } from './checksums';
+import { noSuchBucket, noSuchKey, S3Error, signatureError } from './errors';
 import type { ObjectStore } from './object-store';
 import type { UploadStore } from './upload-store';
 import { xmlDocument, type XmlNode } from './xml';
@@ -27,13 +29,14 @@ export class S3Request {
   readonly objects: ObjectStore;
   readonly uploads: UploadStore;
 
-  constructor(readonly incoming: IncomingMessage, readonly response: ServerResponse, private readonly stores: Stores) {
+  /** `caller`: missing, if the request is anonymous. */
+  constructor(readonly incoming: IncomingMessage, readonly response: ServerResponse, private readonly stores: Stores, private readonly caller?: Caller) {
     this.objects = stores.objects;
     this.uploads = stores.uploads;
     this.method = incoming.method ?? '';
     // Not `new URL`, which would resolve the `..` that a key may contain.
-    const [path, query = ''] = (incoming.url ?? '/').split('?', 2);
-    this.query = new URLSearchParams(query);
+    const [path] = (incoming.url ?? '/').split('?', 1);
+    this.query = queryOf(incoming.url ?? '');
     const [, bucket, key = ''] = /^\/([^/]*)(?:\/([\s\S]*))?$/.exec(path) ?? ['', ''];
     this.bucket = decodeUri(bucket);
     this.key = decodeUri(key);
@@ -53,7 +56,7 @@ export class S3Request {
       service: 's3',
       action: `s3:${action}`,
       resource: on.bucket ? `arn:aws:s3:::${on.bucket}${on.key ? `/${on.key}` : ''}` : '*',
-      accessKeyId: accessKeyIdOf(this.incoming),
+      accessKeyId: this.caller?.accessKeyId,
       ...more,
     });
   }
@@ -70,10 +73,15 @@ export class S3Request {
     throw noSuchKey(key);
   }
 
+  /** The body. `algorithm`: of the checksum that is computed when the client sends none. */
+  content(algorithm?: ChecksumAlgorithm, headers = this.headers): RequestContent {
+    return new RequestContent(this.incoming, headers, { algorithm, caller: this.caller });
+  }
+
   /** The whole body, verified, of a request whose body is an XML document. */
   async document(headers = this.headers): Promise<string> {
     try {
-      return (await readBody(new RequestContent(this.incoming, headers), MAX_DOCUMENT_BYTES)).toString('utf8');
+      return (await readBody(this.content(undefined, headers), MAX_DOCUMENT_BYTES)).toString('utf8');
     } catch (error) {
       throw error instanceof BodyTooLargeError ? new S3Error(400, 'MaxMessageLengthExceeded', 'Your request was too big') : error;
     }
@@ -108,6 +116,9 @@ export function replyError(incoming: IncomingMessage, response: ServerResponse, 
 export function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) {
     return error;
+  }
+  if (error instanceof SignatureError) {
+    return signatureError(error);
   }
   if (error instanceof AccessDeniedError) {
     return new S3Error(403, 'AccessDenied', error.message);

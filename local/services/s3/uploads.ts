@@ -1,6 +1,6 @@
 /** Multipart upload. */
 import { createHash } from 'node:crypto';
-import { askedAlgorithm, DigestedContent, RequestContent, sentAlgorithm, type Headers } from './body';
+import { askedAlgorithm, DigestedContent, sentAlgorithm, type Headers } from './body';
 import { checksumElements, checksumHeader, checksumHeaders, compositeChecksum, type Checksum, type ChecksumType } from './checksums';
 import { writeCondition } from './conditions';
 import { storedHeaders } from './descriptions';
@@ -49,7 +49,7 @@ export async function uploadPart(request: S3Request): Promise<void> {
     throw invalidRequest(`Checksum Type mismatch occurred, expected checksum Type: ${upload.checksum.algorithm.toLowerCase()}, `
       + `actual checksum Type: ${sent.toLowerCase()}`);
   }
-  const content = new RequestContent(request.incoming, headers, upload.checksum?.algorithm);
+  const content = request.content(upload.checksum?.algorithm);
   const received = await objects.receive(content);
   const { size, md5: etag, checksum } = content.digest;
   uploads.commitPart(upload, received, { number, size, etag, checksum });

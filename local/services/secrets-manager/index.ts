@@ -1,11 +1,13 @@
 /** Secrets Manager, as far as a function reads a secret: GetSecretValue of the current version. */
 import { AwsJsonError, type AwsJsonProtocol, serveAwsJson } from '../aws-json';
-import { accessKeyIdOf, listen, type OnCall } from '../service';
+import { listen, type OnCall } from '../service';
+import type { SecretOf } from '../sigv4';
 
 export interface SecretsManagerOptions {
   readonly accountId: string;
   readonly region: string;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
 }
 
 export interface SecretsManager {
@@ -27,12 +29,13 @@ interface Version {
   readonly createdAt: number;
 }
 
-export async function startSecretsManager({ accountId, region, onCall }: SecretsManagerOptions): Promise<SecretsManager> {
+export async function startSecretsManager({ accountId, region, onCall, secretOf }: SecretsManagerOptions): Promise<SecretsManager> {
   const versions = new Map<string, Version>();
   const arnOf = (name: string) => `arn:aws:secretsmanager:${region}:${accountId}:secret:${name}${ARN_SUFFIX}`;
   const nameOf = (secretId: string) => [...versions.keys()].find((name) => [name, arnOf(name)].includes(secretId));
 
-  const listener = await listen(async (request, response) => serveAwsJson(PROTOCOL, request, response, async (operation, input) => {
+  const protocol: AwsJsonProtocol = { ...PROTOCOL, authentication: { service: 'secretsmanager', region, secretOf } };
+  const listener = await listen(async (request, response) => serveAwsJson(protocol, request, response, async (operation, input, accessKeyId) => {
     const { SecretId, VersionId, VersionStage } = input;
     if (operation !== 'GetSecretValue') {
       throw new AwsJsonError('UnknownOperationException', `The local Secrets Manager does not support ${operation}, only GetSecretValue.`);
@@ -41,7 +44,7 @@ export async function startSecretsManager({ accountId, region, onCall }: Secrets
     const name = nameOf(SecretId);
     // As in AWS: who may not read a secret does not learn whether there is one.
     const resource = name === undefined ? (SecretId.startsWith('arn:') ? SecretId : arnOf(SecretId)) : arnOf(name);
-    await onCall?.({ service: 'secretsmanager', action: 'secretsmanager:GetSecretValue', resource, accessKeyId: accessKeyIdOf(request) });
+    await onCall?.({ service: 'secretsmanager', action: 'secretsmanager:GetSecretValue', resource, accessKeyId });
     const version = name === undefined ? undefined : versions.get(name);
     if (!version) throw new AwsJsonError('ResourceNotFoundException', 'Secrets Manager can\'t find the specified secret.');
     if (VersionId !== undefined && VersionId !== version.id || VersionStage !== undefined && VersionStage !== 'AWSCURRENT') {

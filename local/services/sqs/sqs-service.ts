@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AwsJsonError, serveAwsJson, type AwsJsonProtocol, type JsonObject } from '../aws-json';
-import { accessKeyIdOf, listen, type Listener, type OnCall } from '../service';
+import { listen, type Listener, type OnCall } from '../service';
+import type { SecretOf } from '../sigv4';
 import { ACTIONS } from './actions';
 import type { Queue } from './queue';
 import { MAX_MESSAGE_BYTES, type QueueAttributes } from './queue-attributes';
@@ -14,6 +15,7 @@ export interface SqsOptions {
   readonly accountId?: string;
   readonly region?: string;
   readonly onCall?: OnCall;
+  readonly secretOf?: SecretOf;
   /** Milliseconds since 1970, by default the real time. After setting a virtual clock forward, call `wake()`. */
   readonly now?: () => number;
 }
@@ -37,7 +39,8 @@ const PROTOCOL: AwsJsonProtocol = {
 };
 
 export async function startSqs(options: SqsOptions = {}): Promise<SqsService> {
-  const accountId = options.accountId ?? '000000000000';
+  const { accountId = '000000000000', region = 'us-east-1', secretOf } = options;
+  const protocol: AwsJsonProtocol = { ...PROTOCOL, authentication: { service: 'sqs', region, secretOf } };
   const open = new Set<AbortController>();
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const hangUp = new AbortController();
@@ -46,12 +49,11 @@ export async function startSqs(options: SqsOptions = {}): Promise<SqsService> {
       hangUp.abort();
       open.delete(hangUp);
     });
-    await serveAwsJson(PROTOCOL, request, response, async (operation: string, input: JsonObject) => {
+    await serveAwsJson(protocol, request, response, async (operation: string, input: JsonObject, accessKeyId?: string) => {
       const action = Object.hasOwn(ACTIONS, operation) ? ACTIONS[operation] : undefined;
       if (action === undefined) {
         throw new AwsJsonError('com.amazon.coral.service#UnknownOperationException', `The local SQS does not support ${operation}.`, 'InvalidAction');
       }
-      const accessKeyId = accessKeyIdOf(request);
       return action(queues, input, {
         senderId: accessKeyId ?? accountId,
         authorize: async (name, resource) => options.onCall?.({ service: 'sqs', action: `sqs:${name}`, resource, accessKeyId }),
@@ -62,7 +64,7 @@ export async function startSqs(options: SqsOptions = {}): Promise<SqsService> {
   const listener: Listener = await listen(serve);
   const queues = new Queues({
     accountId,
-    region: options.region ?? 'us-east-1',
+    region,
     endpoint: listener.endpoint,
     now: options.now ?? Date.now,
   });

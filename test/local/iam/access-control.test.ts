@@ -91,6 +91,14 @@ describe('Access keys', () => {
     expect([call(access, one, own('2')), call(access, two, own('1'))]).toEqual([expect.stringContaining('not authorized'), expect.stringContaining('not authorized')]);
   });
 
+  it('have a secret that the services know, of the operator\'s too', () => {
+    const access = accessControl();
+    const { accessKeyId, secretAccessKey } = access.assumeRole(ROLE, LAMBDA);
+    expect(access.secretOf(accessKeyId)).toBe(secretAccessKey);
+    expect(access.secretOf(access.operator.accessKeyId)).toBe(access.operator.secretAccessKey);
+    expect(access.secretOf('operator')).toBeUndefined();
+  });
+
   it('have a name that may be shown to others', () => {
     const access = accessControl();
     expect(access.nameOf(access.assumeRole(ROLE, LAMBDA).accessKeyId)).toBe('tested');

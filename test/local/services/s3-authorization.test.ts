@@ -12,12 +12,13 @@ let calls: ApiCall[] = [];
 let denied: (call: ApiCall) => boolean = () => false;
 
 beforeAll(async () => {
-  s3 = await startTestS3(async (call) => {
+  const onCall = async (call: ApiCall) => {
     calls.push(call);
     if (denied(call)) {
       throw new AccessDeniedError(`No policy allows ${call.action} on ${call.resource}.`);
     }
-  });
+  };
+  s3 = await startTestS3({ onCall, trusting: true });
   bucketArn = `arn:aws:s3:::${s3.bucket}`;
   await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: 'source', Body: 'content' }));
   await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: 'tagged', Body: 'content', Tagging: 'a=1' }));

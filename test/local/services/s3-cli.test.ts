@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { startTestS3, type TestS3 } from './s3-support';
+import { SECRET_ACCESS_KEY, startTestS3, type TestS3 } from './s3-support';
 
 const hasCli = (process.env.PATH ?? '').split(delimiter).some((path) => existsSync(join(path, 'aws')));
 
@@ -38,7 +38,7 @@ const TIMEOUT_MS = 120_000;
         AWS_SHARED_CREDENTIALS_FILE: join(work, 'credentials'),
         AWS_EC2_METADATA_DISABLED: 'true',
         AWS_ACCESS_KEY_ID: 'AKIDCLI',
-        AWS_SECRET_ACCESS_KEY: 'secret',
+        AWS_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
         AWS_REGION: 'us-east-1',
         AWS_DEFAULT_REGION: 'us-east-1',
         AWS_ENDPOINT_URL_S3: s3.endpoint,

@@ -8,7 +8,7 @@ import { errorOf, presign, startTestS3, type TestS3 } from './s3-support';
 let s3: TestS3;
 let url: (key: string) => string;
 beforeAll(async () => {
-  s3 = await startTestS3();
+  s3 = await startTestS3({ trusting: true });
   url = (key) => `${s3.endpoint}/${s3.bucket}/${key}`;
   await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: 'object', Body: 'content', ContentType: 'text/plain' }));
 });

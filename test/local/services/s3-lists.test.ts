@@ -1,5 +1,5 @@
 import {
-  ListObjectsCommand, ListObjectsV2Command, paginateListObjectsV2, PutObjectCommand, type ListObjectsV2CommandInput,
+  DeleteObjectCommand, ListObjectsCommand, ListObjectsV2Command, paginateListObjectsV2, PutObjectCommand, type ListObjectsV2CommandInput,
 } from '@aws-sdk/client-s3';
 import { errorOf, startTestS3, type TestS3 } from './s3-support';
 
@@ -52,6 +52,18 @@ describe('ListObjectsV2', () => {
       keys.push(...keysOf(page));
     }
     expect(keys).toEqual(KEYS);
+  });
+
+  it('shows on a next page what was written and removed since the first', async () => {
+    const put = (Key: string) => s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key, Body: 'x' }));
+    const remove = (Key: string) => s3.client.send(new DeleteObjectCommand({ Bucket: s3.bucket, Key }));
+    for (const key of ['changing/1', 'changing/2', 'changing/3']) await put(key);
+    const { NextContinuationToken: ContinuationToken } = await list({ Prefix: 'changing/', MaxKeys: 1 });
+    await put('changing/4');
+    expect(keysOf(await list({ Prefix: 'changing/', ContinuationToken }))).toEqual(['changing/2', 'changing/3', 'changing/4']);
+    await remove('changing/2');
+    expect(keysOf(await list({ Prefix: 'changing/', ContinuationToken }))).toEqual(['changing/3', 'changing/4']);
+    for (const key of ['changing/1', 'changing/3', 'changing/4']) await remove(key);
   });
 
   it.each([1, 2, 3])('pages of %i have every common prefix once', async (pageSize) => {

@@ -317,8 +317,8 @@ it('Operations that are left out are refused instead of being taken for others',
   expect(await textOf('acl')).toBe('kept');
 });
 
-it('The client of another region and without default checksums works too', async () => {
-  const client = clientOf(s3.endpoint, { region: 'eu-central-1', requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' });
+it('The client without default checksums works too', async () => {
+  const client = clientOf(s3.endpoint, { requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' });
   try {
     await client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: 'plain', Body: 'plain' }));
     expect(await textOf('plain')).toBe('plain');

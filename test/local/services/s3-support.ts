@@ -8,6 +8,7 @@ import { startS3 } from '../../../local/services/s3';
 import type { OnCall } from '../../../local/services/service';
 
 export const ACCESS_KEY_ID = 'AKIDLOCAL';
+export const SECRET_ACCESS_KEY = 'secret';
 
 export interface TestS3 {
   readonly client: S3Client;
@@ -22,16 +23,17 @@ export function clientOf(endpoint: string, config: S3ClientConfig = {}): S3Clien
   return new S3Client({
     endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: ACCESS_KEY_ID, secretAccessKey: 'secret' },
+    credentials: { accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY },
     maxAttempts: 1,
     ...config,
   });
 }
 
-export async function startTestS3(onCall?: OnCall): Promise<TestS3> {
+/** `trusting`: believes whoever names a key. Otherwise everybody has the same secret, and must sign with it. */
+export async function startTestS3({ onCall, trusting = false }: { onCall?: OnCall; trusting?: boolean } = {}): Promise<TestS3> {
   const directory = mkdtempSync(join(tmpdir(), 's3-test-'));
   const external = process.env.S3_CONFORMANCE_ENDPOINT;
-  const service = external ? undefined : await startS3({ directory, onCall });
+  const service = external ? undefined : await startS3({ directory, onCall, ...trusting ? {} : { secretOf: () => SECRET_ACCESS_KEY } });
   const endpoint = external ?? service!.endpoint;
   const client = clientOf(endpoint);
   const bucket = `bucket-${randomUUID()}`;
@@ -64,7 +66,7 @@ export async function errorOf(sent: Promise<unknown>): Promise<string> {
   return 'no error';
 }
 
-/** A presigned URL; the signature is not one, as signatures are not verified. */
+/** A presigned URL for a server that trusts: the signature is not one. */
 export function presign(url: string, expiresIn: number, signedAt = new Date(), extra: Record<string, string> = {}): string {
   const date = signedAt.toISOString().replace(/[-:]|\.\d+/g, '');
   return `${url}?${new URLSearchParams({

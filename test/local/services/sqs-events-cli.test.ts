@@ -20,13 +20,16 @@ function whyNoCli(): string | undefined {
 const reason = whyNoCli();
 const describeWithCli = reason === undefined ? describe : describe.skip;
 
+const SECRET = 'secret';
+const secretOf = () => SECRET;
+
 describeWithCli(reason === undefined ? 'the AWS CLI' : `the AWS CLI (skipped: ${reason})`, () => {
   let sqs: SqsService;
   let bridge: EventBridge;
 
   beforeAll(async () => {
-    sqs = await startSqs();
-    bridge = await startEventBridge();
+    sqs = await startSqs({ secretOf });
+    bridge = await startEventBridge({ secretOf });
   });
 
   afterAll(async () => {
@@ -42,7 +45,7 @@ describeWithCli(reason === undefined ? 'the AWS CLI' : `the AWS CLI (skipped: ${
         PATH: process.env.PATH,
         HOME: process.env.HOME,
         AWS_ACCESS_KEY_ID: 'AKIDTEST',
-        AWS_SECRET_ACCESS_KEY: 'secret',
+        AWS_SECRET_ACCESS_KEY: SECRET,
         AWS_DEFAULT_REGION: 'us-east-1',
         AWS_CONFIG_FILE: devNull,
         AWS_SHARED_CREDENTIALS_FILE: devNull,
