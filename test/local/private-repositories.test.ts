@@ -1,6 +1,6 @@
 /** A private repository through the whole pipeline: its build gets the source; what reads it is nowhere to be found, before, in or after the build. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +26,7 @@ let events = '';
 
 beforeAll(async () => {
   directory = await realpath(await mkdtemp(path.join(tmpdir(), 'private-repositories-')));
+  await chmod(directory, 0o777); // for the app, which writes to it: where root runs this, it is another user's
   seen = path.join(directory, 'seen');
   const repository = path.join(directory, 'repository');
   commitSha = await createApp(repository);
