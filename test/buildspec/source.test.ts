@@ -15,10 +15,10 @@ const run = promisify(execFile);
 let machine: BuildMachine;
 let gitServer: GitServer;
 let bucket: Server;
+/** What the step knows of what was handed over. */
+let handover: string;
 /** By path; what is not there answers 403, as S3 does to whoever may not list. */
 let objects: Record<string, string | Buffer | ((response: ServerResponse) => void)>;
-/** What is handed over, as checkout.sh gets it. */
-let handedOver: string;
 let commits: string[];
 let repository: string;
 
@@ -73,13 +73,13 @@ beforeEach(async () => {
 afterEach(() => machine.stop());
 
 function handOver(waitSeconds = 30): void {
-  handedOver = JSON.stringify({ version: 1, cache: {}, source: { statusUrl: url('status'), packUrl: url('pack'), waitSeconds } });
+  handover = JSON.stringify({ version: 1, cache: {}, source: { statusUrl: url('status'), packUrl: url('pack'), waitSeconds } });
 }
 
 const says = (status: SourceStatus) => { objects.status = JSON.stringify(status); };
 const checkout = (environment: Record<string, string> = {}) => machine.step('checkout', {
   SOURCE_FROM: 'handover', REPO_URL: 'https://private.example/acme/shop.git', COMMIT_SHA: commits[1], ...environment,
-}, handedOver);
+}, handover);
 const checkedOut = async () => readFile(path.join(machine.source, 'checkout', 'file'), 'utf8');
 
 test('the commit comes out of the pack; nobody asks the git host', async () => {
@@ -130,7 +130,7 @@ describe('CHECKOUT_FAILED', () => {
   });
 
   test('the handover has expired', async () => {
-    handedOver = '';
+    handover = '';
     const result = await checkout();
     expect(result).toMatchObject({ failure: 'CHECKOUT_FAILED', output: expect.stringContaining('The handover has expired.') });
   });

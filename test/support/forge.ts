@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync, randomBytes, verify } from 'node:crypto';
 import dns from 'node:dns';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import https, { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -58,6 +58,8 @@ export class Forge {
   static async start(): Promise<Forge> {
     const { cert, private: key } = await generateCertificate(NAME);
     const directory = await mkdtemp(path.join(tmpdir(), 'forge-'));
+    // In it lies the certificate, and where root runs the build, git is another user.
+    await chmod(directory, 0o755);
     const server = createServer({ cert, key });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;

@@ -1,6 +1,6 @@
 /** What a git host could do to whoever asks it: say nothing, stop in the middle, send elsewhere. */
 import { HttpsClient, jsonOf } from '../../../lambda/source-fetcher/https-client';
-import { PassingTrouble, SourceProblem } from '../../../lambda/source-fetcher/source-problem';
+import { PassingTrouble } from '../../../lambda/source-fetcher/source-problem';
 import { Forge } from '../../support/forge';
 
 let forge: Forge;
@@ -57,9 +57,12 @@ test('redirects within the host are followed, with what signs in; the last addre
   expect(forge.requests.map(({ path, headers }) => [path, headers.authorization])).toEqual([['/', 'Basic c2VjcmV0'], ['/b', 'Basic c2VjcmV0'], ['/c', 'Basic c2VjcmV0']]);
 });
 
-test.each(['https://evil.example/', 'http://forge.local-run.example/', '//evil.example/', 'file:///etc/passwd', 'https://', 'javascript:1'])('a redirect to %s is refused', async (location) => {
+test.each([
+  'https://evil.example/', 'http://forge.local-run.example/', '//evil.example/', 'file:///etc/passwd', 'https://', 'javascript:1', 'https://user@<host>/', 'https://127.0.0.1:<port>/',
+])('a redirect to %s is refused', async (pattern) => {
+  const location = pattern.replace('<host>', forge.host).replace('<port>', url('/').port);
   forge.answer = () => ({ status: 301, headers: { location } });
-  await expect(get()).rejects.toThrow(SourceProblem);
+  await expect(get()).rejects.toThrow(`${forge.host} redirects to `);
   expect(forge.requests).toHaveLength(1);
 });
 
