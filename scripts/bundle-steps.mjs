@@ -1,7 +1,8 @@
 // Packs the steps of the buildspec into assets/steps/index.js: a shell script that writes them, without what only people read, in Brotli (a
-// tenth smaller than gzip), in base64. Here and not at synth, because the bytes differ between versions of Node.js, and a template must not.
+// tenth smaller than gzip), in base 93 (a twelfth shorter than base64). Here and not at synth, because the bytes differ between versions of
+// Node.js, and a template must not.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
 import { build, transform } from 'esbuild';
@@ -24,8 +25,21 @@ async function essence(file) {
   return file.endsWith('.mjs') ? (await transform(text, { minify: true })).code : text.replace(/^ *(#.*)?\n/gm, '');
 }
 
+/**
+ * One large number, its digits the printable characters but "$", which linters of templates would take for the beginning of a parameter.
+ * src/buildspec.ts has the other way.
+ */
+function digits(bytes) {
+  if (bytes[0] < 16) throw new Error('Expected a first byte of two hex digits; the reader would lose the first of them.');
+  const found = [];
+  for (let rest = BigInt(`0x${bytes.toString('hex')}`); rest > 0n; rest /= 93n) found.unshift(Number(rest % 93n));
+  return String.fromCharCode(...found.map((digit) => (digit < 3 ? digit + 33 : digit + 34)));
+}
+
 const steps = [['exit-codes.sh', await exitCodes()]];
-for (const file of readdirSync(directory).sort()) steps.push([file, await essence(file)]);
+// What is alike stands together: that is shorter, too.
+const files = readdirSync(directory).sort((a, b) => (extname(a) + a < extname(b) + b ? -1 : 1));
+for (const file of files) steps.push([file, await essence(file)]);
 const commands = steps.map(([file, text]) => {
   if (!text.endsWith('\n') || /^END_OF_STEP$/m.test(text)) {
     throw new Error(`Expected ${file} to end with a newline and to have no line END_OF_STEP, which would not arrive as it is.`);
@@ -35,4 +49,4 @@ const commands = steps.map(([file, text]) => {
 const packed = brotliCompressSync(`set -e\n${commands.join('')}`);
 
 mkdirSync(join(root, 'assets', 'steps'), { recursive: true });
-writeFileSync(join(root, 'assets', 'steps', 'index.js'), `module.exports = '${packed.toString('base64')}';\n`);
+writeFileSync(join(root, 'assets', 'steps', 'index.js'), `module.exports = ${JSON.stringify(digits(packed))};\n`);

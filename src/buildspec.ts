@@ -11,8 +11,15 @@ const ROOT = path.join(__dirname, '..');
 /** Stands in nextjs-build.yml where the command goes that writes the steps. */
 const MARKER = '@steps@';
 
-/** Node.js has Brotli on every machine that can build a Next.js app. It writes all of it or, if the end is missing, nothing. */
-const UNPACK = 'node -e "process.stdout.write(require(\'zlib\').brotliDecompressSync(require(\'fs\').readFileSync(0)))"';
+/** Of those that are packed. If the text does not arrive whole, it is not there. */
+const LAST_STEP = 'upload.sh';
+
+/**
+ * The digits of a number in base 93, see scripts/bundle-steps.mjs, and in it what Brotli has packed; Node.js has both on every machine that can
+ * build a Next.js app.
+ */
+const UNPACK = 'node -e "let n=0n;for(const c of fs.readFileSync(0))if(c>32)n=n*93n+BigInt(c-33-(c>36));'
+  + 'process.stdout.write(zlib.brotliDecompressSync(Buffer.from(n.toString(16),\'hex\')))"';
 
 export interface RenderBuildSpecOptions {
   /**
@@ -28,9 +35,11 @@ export interface RenderBuildSpecOptions {
  */
 export function renderBuildSpec(options: RenderBuildSpecOptions = {}): string {
   const skeleton = read('buildspec', 'nextjs-build.yml');
-  // Packed by scripts/bundle-steps.mjs when the library is built: module.exports = '<base64>'
-  const [, steps] = read('assets', 'steps', 'index.js').split('\'');
-  const rendered = skeleton.replace(MARKER, `(set -o pipefail; echo ${steps} | base64 -d | ${UNPACK} | bash)`);
+  const [, indentation] = new RegExp(`^( *)${MARKER}`, 'm').exec(skeleton)!;
+  // Packed by scripts/bundle-steps.mjs when the library is built: module.exports = "<digits>";
+  const steps = JSON.parse(read('assets', 'steps', 'index.js').replace(/^module\.exports = |;\n$/g, '')) as string;
+  const lines = [`(set -o pipefail; ${UNPACK} | bash && [ -s "$STEPS/${LAST_STEP}" ]) <<'END'`, steps, 'END'];
+  const rendered = skeleton.replace(MARKER, () => lines.join(`\n${indentation}`));
   const text = options.runtimeVersions ?? true ? rendered : rendered.replace(/^ *runtime-versions:\n.*\n/m, '');
   if (text.length > MAX_LENGTH) {
     throw new Error(`The buildspec has ${text.length} characters, CodeBuild accepts ${MAX_LENGTH}. Shorten the files in buildspec/steps.`);

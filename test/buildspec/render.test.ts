@@ -57,7 +57,11 @@ describe('the steps in it', () => {
 
   test('end the build when they do not arrive whole', async () => {
     const [, unpack]: string[] = parse(renderBuildSpec()).phases.install.commands;
-    expect((await machine.bash(unpack.replace(/.{50} \| base64/, ' | base64'))).status).not.toBe(0);
+    const truncated = unpack.replace(/.{50}\nEND$/, '\nEND');
+    const unpackAt = async (name: string, command: string) => (await machine.bash(`mkdir "$STEPS" && ${command}`, { STEPS: machine.path(name) })).status;
+    expect(await unpackAt('whole', unpack)).toBe(0);
+    expect(truncated).toHaveLength(unpack.length - 50);
+    expect(await unpackAt('truncated', truncated)).not.toBe(0);
   });
 });
 
@@ -72,7 +76,7 @@ test('a text that CodeBuild would refuse is refused at synth', () => {
   const readFile = fs.readFileSync;
   jest.spyOn(jest.requireActual<typeof fs>('fs'), 'readFileSync').mockImplementation((...args) => {
     const text = readFile(...args);
-    return String(args[0]).endsWith('index.js') ? String(text).replace('\'', `'${'A'.repeat(10_000)}`) : text;
+    return String(args[0]).endsWith('index.js') ? String(text).replace('"', `"${'A'.repeat(10_000)}`) : text;
   });
   expect(() => renderBuildSpec()).toThrow(/The buildspec has \d+ characters, CodeBuild accepts 25600\. Shorten/);
 });
