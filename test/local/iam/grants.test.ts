@@ -17,6 +17,7 @@ import { startSimulation, type HandlerName } from '../../simulation';
 import { LocalPipeline, until } from '../../support/local-pipeline';
 import { buildRequest } from '../../support/requests';
 import { ownedWithKeys } from '../../support/stacks';
+import { ZIP } from '../../support/zip-file';
 
 /** Grants that no call here needs, and why they are there. */
 const ONLY_IN_AWS: readonly (readonly [grants: RegExp, reason: string])[] = [
@@ -65,7 +66,7 @@ const ROLES: Readonly<Record<HandlerName, string>> = { orchestrator: 'BuildsOrch
 /** A build that takes what was handed over to it, and stores a file of each kind. */
 const BUILD = [
   'node -e "fetch(process.env.HANDOVER_URL).then((r) => r.json()).then(({ cache }) => Promise.all(Object.values(cache).flatMap(({ urls }) => urls).map((url) => fetch(url))))"',
-  'mkdir -p out/artifacts out/static out/cache && echo zip > out/artifacts/lambda.zip && echo "{}" > out/artifacts/open-next.output.json',
+  `mkdir -p out/artifacts out/static out/cache && echo ${Buffer.from(ZIP).toString('base64')} | base64 -d > out/artifacts/lambda.zip && echo "{}" > out/artifacts/open-next.output.json`,
   'echo "{\\"version\\":1}" > out/artifacts/manifest.json && echo x > out/static/main.js',
   'aws s3 cp --only-show-errors --recursive out "s3://$ARTIFACTS_BUCKET_NAME/staging/$CODEBUILD_BUILD_ARN/"',
 ];
