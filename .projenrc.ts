@@ -57,6 +57,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
     '@types/mime-types@^2',
     'esbuild',
     'mime-types@^2',
+    'yauzl',
+    '@types/yauzl@^3',
     'zod',
     // local run
     '@smithy/signature-v4',

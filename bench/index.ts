@@ -2,13 +2,17 @@
 import { parseArgs } from 'node:util';
 import { builds } from './builds';
 import { burst } from './burst';
+import { promotion } from './promotion';
 
 const USAGE = `npm run bench -- burst [--json FILE] [--requests N] [--seed N] [--codebuild-queue N]
 npm run bench -- builds [--app NAME|DIR] [--json FILE] [--rounds N]
+npm run bench -- promotion [--json FILE] [--objects N]
 
   burst   10,000 build requests of 200 projects on an account that runs 20 builds at a time, beside the naive design
 
   builds  how long builds of real apps take, beside the recipe that everybody copies and beside the floor; an hour or so
+
+  promotion  20,000 objects of one build, promoted by a finalizer that lives, and by one that is killed halfway; some minutes
 
   --json FILE          also writes the figures there
   --requests N         of all projects together (default 10000)
@@ -16,7 +20,9 @@ npm run bench -- builds [--app NAME|DIR] [--json FILE] [--rounds N]
   --codebuild-queue N  builds that CodeBuild itself lets wait (default 0: it refuses them)
 
   --app NAME|DIR       only example, shop, magazine or monorepo; or an app of yours in a folder
-  --rounds N           of each variant; the medians count (default 3)`;
+  --rounds N           of each variant; the medians count (default 3)
+
+  --objects N          that the build stored (default 20000)`;
 
 async function main(args: string[]): Promise<void> {
   const { positionals: [name, ...rest], values } = parseArgs({
@@ -29,12 +35,14 @@ async function main(args: string[]): Promise<void> {
       'codebuild-queue': { type: 'string', default: '0' },
       'app': { type: 'string' },
       'rounds': { type: 'string', default: '3' },
+      'objects': { type: 'string', default: '20000' },
     },
   });
-  if (!['burst', 'builds'].includes(name) || rest.length > 0) {
-    throw new UsageError(`Expected the name of a benchmark: burst or builds. Got: ${[name, ...rest].join(' ') || 'nothing'}.`);
+  if (!['burst', 'builds', 'promotion'].includes(name) || rest.length > 0) {
+    throw new UsageError(`Expected the name of a benchmark: burst, builds or promotion. Got: ${[name, ...rest].join(' ') || 'nothing'}.`);
   }
   if (name === 'builds') return builds({ app: values.app, json: values.json, rounds: wholeNumber('--rounds', values.rounds, 1) });
+  if (name === 'promotion') return promotion({ json: values.json, objects: wholeNumber('--objects', values.objects, 100) });
   await burst({
     json: values.json,
     requests: wholeNumber('--requests', values.requests, PROJECTS),

@@ -17,8 +17,8 @@ export interface DeploymentReport {
   readonly supersededBy?: string;
   /** The deployment whose build this one has used again. */
   readonly reusedFrom?: string;
-  /** Seconds of each step of the build, and what became of its cache, as the build says. */
-  readonly build?: Pick<DeploymentRecord, 'timings' | 'cache'>;
+  /** Seconds of each step of the build, what became of its cache, and what it warns of, as the build says. */
+  readonly build?: Pick<DeploymentRecord, 'timings' | 'cache' | 'warnings'>;
   /** Seconds: from the message to the build, each phase of CodeBuild, from the build's end to the record's, and all together. */
   readonly timings: Readonly<Record<string, number>>;
   readonly artifacts: readonly { readonly key: string; readonly bytes: number }[];
@@ -28,7 +28,7 @@ export interface DeploymentReport {
 
 export function reportOf(record: DeploymentRecord, phases: readonly Phase[], artifacts: readonly StoredObject[], logFile?: string): DeploymentReport {
   const { deploymentId, projectId, commitSha, status, createdAt, buildStartedAt, completedAt, failureCode, failureMessage, supersededBy, reusedFrom } = record;
-  const { cache, timings } = record;
+  const { cache, timings, warnings } = record;
   return {
     deploymentId,
     projectId,
@@ -43,7 +43,7 @@ export function reportOf(record: DeploymentRecord, phases: readonly Phase[], art
     failureMessage,
     supersededBy,
     reusedFrom,
-    ...(timings ? { build: { timings, cache } } : {}),
+    ...(timings ? { build: { timings, cache, warnings } } : {}),
     timings: timingsOf(record, phases),
     artifacts,
     logFile,
@@ -107,11 +107,12 @@ export function describe(record: DeploymentRecord, report: DeploymentReport): st
     'Timings',
     `  ${times(report.timings)}`,
     ...buildTable(record),
+    ...(record.warnings ? ['Warnings', ...record.warnings.map(({ code, message }) => `  ${code}: ${message}`)] : []),
   ];
 }
 
 /** Fields of the record that are shown as tables of their own. */
-const TABLES: readonly string[] = ['artifacts', 'timings', 'cache'];
+const TABLES: readonly string[] = ['artifacts', 'timings', 'cache', 'warnings'];
 
 function buildTable({ cache = {}, timings }: DeploymentRecord): string[] {
   if (!timings) return [];

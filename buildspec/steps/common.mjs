@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 // Of a background job: the file that says that it runs.
@@ -21,6 +21,11 @@ export function save(facts) {
 export function fail(code, sentence) {
   console.error(`${code}: ${sentence}`);
   process.exit(Number(process.env[`EXIT_${code}`]));
+}
+/** Into manifest and record; see src/contract/warnings.ts. */
+export function warn(code, message) {
+  console.error(`Warning: ${code}: ${message}`);
+  appendFileSync(join(process.env.STATE, 'warnings'), `${JSON.stringify({ code, message })}\n`);
 }
 export function packageJson(directory) {
   try {

@@ -21,4 +21,5 @@ save({
   'for/checkout.sh': JSON.stringify(rest),
   'for/install.sh': JSON.stringify(installEnvironment),
   'for/build.sh': JSON.stringify({ ...emptied, ...buildEnvironment }),
+  'for/package.sh': JSON.stringify({ installEnvironment, buildEnvironment }), // to look for them in the output
 });

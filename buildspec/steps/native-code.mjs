@@ -2,13 +2,15 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const ARCHITECTURE = process.env.FUNCTION_ARCHITECTURE || { x64: 'x86_64' }[process.arch] || process.arch;
+/** Of this machine, and of the functions. */
+export const HERE = { x64: 'x86_64' }[process.arch] ?? process.arch;
+export const ARCHITECTURE = process.env.FUNCTION_ARCHITECTURE || HERE;
 /** By the number at offset 18 of an ELF file; what is for neither, or no ELF file, is for a platform that Lambda does not have. */
 const ELF_MACHINES = { 0x3e: 'x86_64', 0xb7: 'arm64' };
 
 export const packageOf = (path) => /.*node_modules\/((@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'the app';
 
-function architectureOf(file) {
+export function architectureOf(file) {
   const header = Buffer.alloc(20);
   const descriptor = openSync(file);
   readSync(descriptor, header);

@@ -1,48 +1,25 @@
-// A zip for each function in open-next.output.json, the static files, the seed of the ISR cache, the manifest.
+// A zip for each function in open-next.output.json, which is proven to run, the static files, the seed of the ISR cache, the manifest.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, createReadStream, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, createReadStream, existsSync, lutimesSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fail, load } from './common.mjs';
-import { ARCHITECTURE, foreignPackages, packageOf } from './native-code.mjs';
+import { check, count, list } from './function-files.mjs';
+import { ARCHITECTURE } from './native-code.mjs';
+import { tryOut } from './trial.mjs';
 
-const LIMIT = 262_144_000; // Lambda's, unzipped
 const EPOCH = 315_532_800; // 1980, where a zip file's time begins: same input, same bytes
 const COMMAND_LINE = 200_000; // characters of paths; macOS takes a million bytes, environment and pointers included
 process.env.TZ = 'UTC';
 process.on('uncaughtException', (error) => fail('PACKAGE_FAILED', error.stack));
-const { OUTPUT, DEPLOYMENT_ID, PROJECT_ID, COMMIT_SHA } = process.env;
+const { OUTPUT, STATE, DEPLOYMENT_ID, PROJECT_ID, COMMIT_SHA } = process.env;
 
-/** Files and links below a directory, in the same order everywhere. "./" keeps a leading dash from being an option. */
-const list = (directory, below = '.') => readdirSync(join(directory, below), { withFileTypes: true })
-  .sort((a, b) => (a.name < b.name ? -1 : 1))
-  .flatMap((entry) => {
-    const path = `${below}/${entry.name}`;
-    if (entry.isDirectory()) return list(directory, path);
-    return [{ path, bytes: lstatSync(join(directory, path)).size, isLink: entry.isSymbolicLink() }];
-  });
-const count = (files) => ({ files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) });
-
-/** What Lambda would refuse, or could not run. */
-function check({ key, directory }, files) {
-  const { bytes } = count(files);
-  if (bytes > LIMIT) {
-    const sizes = {};
-    for (const file of files) sizes[packageOf(file.path)] = (sizes[packageOf(file.path)] ?? 0) + file.bytes;
-    console.error(Object.entries(sizes).sort((a, b) => b[1] - a[1]).slice(0, 10).map(([owner, size]) => `${size} ${owner}`).join('\n'));
-    fail('ARTIFACT_TOO_LARGE', `${key} has ${bytes} bytes, Lambda accepts ${LIMIT}. Leave packages out with outputFileTracingExcludes.`);
-  }
-  const foreign = foreignPackages(directory, files.filter(({ isLink }) => !isLink).map(({ path }) => path));
-  if (foreign.length > 0) {
-    fail('PACKAGE_FAILED', `${foreign.join(', ')} in ${key} cannot run on ${ARCHITECTURE}, for which the functions are: its native code is another processor's. Build on ${ARCHITECTURE === 'arm64' ? 'an ARM' : 'an x86'} image.`);
-  }
-}
-
-async function zip({ name, handler, key, directory }) {
+async function zip(one) {
+  const { name, handler, key, directory } = one;
   const files = list(directory);
-  check({ key, directory }, files);
+  check(one, files);
   for (const { path, isLink } of files) {
     if (!isLink) chmodSync(join(directory, path), 0o755); // Lambda runs as another user
     lutimesSync(join(directory, path), EPOCH, EPOCH);
@@ -74,14 +51,29 @@ async function parallel(items, work) {
 const build = load('build-output');
 const description = join(build, '.open-next/open-next.output.json');
 const { origins: { s3, default: server, ...origins }, edgeFunctions, additionalProps } = JSON.parse(readFileSync(description, 'utf8'));
-const others = [origins, edgeFunctions, additionalProps].flatMap((group) => Object.values(group ?? {})).filter((found) => found?.bundle && existsSync(join(build, found.bundle)));
-const functions = [
-  { name: 'default', handler: server.handler, key: 'lambda.zip', directory: join(build, server.bundle) },
-  ...others.map(({ bundle, handler }) => ({ name: basename(bundle), handler, key: `functions/${basename(bundle)}.zip`, directory: join(build, bundle) })),
-];
+const others = [origins, edgeFunctions, additionalProps].flatMap((group) => Object.values(group ?? {})).filter((found) => found?.bundle);
+const functions = [server, ...others].map((found) => {
+  const { bundle, handler, type, wrapper = 'aws-lambda' } = found;
+  const isDefault = found === server;
+  const name = isDefault ? 'default' : basename(bundle);
+  return {
+    name,
+    handler,
+    wrapper: type === 'ecs' ? 'of a container' : wrapper,
+    packages: found === origins.imageOptimizer && wrapper.startsWith('aws-') ? ['sharp'] : [],
+    key: isDefault ? 'lambda.zip' : `functions/${name}.zip`,
+    bundle: join(build, bundle),
+    // Beside the app, so that a function finds what is in it and nothing else.
+    directory: join(STATE, 'functions', name),
+  };
+});
 const twice = functions.find(({ key }, index) => functions.findIndex((other) => other.key === key) < index);
 if (twice) throw new Error(`Two functions want to be ${twice.key}. Rename one in open-next.config.ts.`);
-const zipped = await parallel(functions, zip);
+const missing = functions.find(({ bundle }) => !existsSync(bundle));
+if (missing) fail('FUNCTION_BROKEN', `OpenNext did not make ${missing.bundle}.`);
+mkdirSync(join(STATE, 'functions'), { recursive: true });
+for (const { bundle, directory } of functions) renameSync(bundle, directory);
+const zipped = await parallel(functions, async (one) => ({ ...await zip(one), tried: await tryOut(one) }));
 
 // "_assets/docs" is what browsers ask for below /docs, "_cache" the seed of the ISR cache.
 const moved = { static: [], 'artifacts/isr-cache': [] };
@@ -106,4 +98,5 @@ writeFileSync(join(OUTPUT, 'artifacts/manifest.json'), JSON.stringify({
   functions: zipped,
   static: count(moved.static),
   isrCache: count(moved['artifacts/isr-cache']),
+  warnings: load('warnings').split('\n').filter(Boolean).map((line) => JSON.parse(line)),
 }, undefined, 2));

@@ -1,6 +1,7 @@
 # Lays OpenNext's output out like the artifacts bucket, below $OUTPUT.
 . "$STEPS/common.sh"
-rm -rf "${OUTPUT:?}"/*
+rm -rf "${OUTPUT:?}"/* "$STATE/warnings" "$STATE/functions"
+node "$STEPS/leaks.mjs"
 node "$STEPS/package.mjs"
 # The upload takes files alone. Here a link leads no further than the app's own code may go.
 find "$OUTPUT" -type l -print0 | while IFS= read -r -d '' link; do

@@ -1,6 +1,9 @@
 import { Build } from '@aws-sdk/client-codebuild';
 import { BuildReport, MAX_MANIFEST_BYTES, readBuildReport } from './build-report';
-import { planPromotion, PromotionPlan } from './promotion-plan';
+import { concurrently } from './concurrently';
+import { refusalOfZip } from './function-zip';
+import { planPromotion, PromotionPlan, Refusal } from './promotion-plan';
+import { PromotionProgress } from './promotion-progress';
 import { RefusedObjectError, StagingArea } from './staging-area';
 import { COMMIT_SHA_PATTERN, ID_PATTERN } from '../../src/contract/build-request';
 import { DeploymentArtifacts, DeploymentRecord, TERMINAL_STATUSES } from '../../src/contract/deployment';
@@ -17,6 +20,9 @@ import { Pipeline } from '../shared/pipeline';
 const CLAIM_SECONDS = 300;
 /** Together with all tries of one copy (see aws-clients.ts) less than the claim: no copy is begun after it. */
 const PROLONG_AFTER_SECONDS = 60;
+
+/** Each may take 50 MB of the function's memory, if it is a hostile one. */
+const CONCURRENT_ZIPS = 4;
 
 type AcceptablePlan = PromotionPlan & { acceptable: true };
 
@@ -101,22 +107,17 @@ export class DeploymentEnd {
   }
 
   private async promoteAndSucceed(record: DeploymentRecord): Promise<DeploymentRecord | undefined> {
-    const { branches, promotedArtifacts, store } = this.pipeline;
+    const { branches, store } = this.pipeline;
     const plan = planPromotion(await this.staging.list(), record);
-    if (!plan.acceptable) {
-      logger.error('What the build stored is not acceptable', { problem: plan.problem });
-      return this.fail(record, plan.failureCode, plan.problem);
-    }
+    if (!plan.acceptable) return this.refuse(record, plan);
     const report = await this.readReport(record, plan);
-    await promotedArtifacts.begin(record, record.deploymentId);
     try {
-      const stayClaimed = () => this.prolongClaim(record);
-      await this.staging.promote(plan.promotions, stayClaimed);
-      await this.staging.promote([plan.manifest], stayClaimed);
+      const refusal = await this.refusalOfFunctions(record, plan);
+      if (refusal) return await this.refuse(record, refusal);
+      await this.promote(record, plan);
     } catch (error) {
       if (!(error instanceof RefusedObjectError)) throw error;
-      logger.error('S3 does not copy what the build stored', error);
-      return this.fail(record, 'ARTIFACTS_INVALID', error.message);
+      return this.refuse(record, { acceptable: false, failureCode: 'ARTIFACTS_INVALID', problem: error.message });
     }
     // As late as can be: whoever goes live on the event must know of every newer deployment.
     const supersededBy = await branches.newerThan(record) ?? record.supersededBy;
@@ -126,6 +127,34 @@ export class DeploymentEnd {
     });
     if (succeeded) this.afterwards = () => this.prepareNextBuild(record, plan, artifacts, report);
     return succeeded;
+  }
+
+  private async refusalOfFunctions(record: DeploymentRecord, { functionZips }: AcceptablePlan): Promise<Refusal | undefined> {
+    const refusals: Refusal[] = [];
+    await concurrently(functionZips, CONCURRENT_ZIPS, async (zip) => {
+      await this.prolongClaim(record);
+      const refusal = await refusalOfZip(zip, (start, end) => this.staging.readRange(zip, start, end));
+      if (refusal) refusals.push(refusal);
+    });
+    return refusals[0];
+  }
+
+  /** Goes on where an earlier try died; the manifest last. */
+  private async promote(record: DeploymentRecord, { manifest, promotions }: AcceptablePlan): Promise<void> {
+    const { promotedArtifacts } = this.pipeline;
+    const earlier = await promotedArtifacts.begin(record, record.deploymentId);
+    const progress = new PromotionProgress(promotions, earlier, (noted) => attempt('How far the promotion has come is not noted', undefined, () => {
+      return promotedArtifacts.note(record, record.deploymentId, noted);
+    }));
+    if (progress.remaining.length < promotions.length) logger.info('The promotion goes on', { copied: promotions.length - progress.remaining.length });
+    const stayClaimed = () => this.prolongClaim(record);
+    await this.staging.promote(progress.remaining, stayClaimed, (promotion) => progress.copied(promotion));
+    await this.staging.promote([manifest], stayClaimed);
+  }
+
+  private async refuse(record: DeploymentRecord, { failureCode, problem }: Refusal): Promise<DeploymentRecord | undefined> {
+    logger.error('What the build stored is not acceptable', { problem });
+    return this.fail(record, failureCode, problem);
   }
 
   private async readReport({ projectId }: DeploymentRecord, { manifest, manifestBytes }: AcceptablePlan): Promise<BuildReport> {

@@ -36,6 +36,12 @@ export interface PromotionTarget {
   readonly branch: string;
 }
 
+export interface Refusal {
+  readonly acceptable: false;
+  readonly problem: string;
+  readonly failureCode: FailureCode;
+}
+
 export type PromotionPlan =
   | {
     readonly acceptable: true;
@@ -43,16 +49,20 @@ export type PromotionPlan =
     readonly manifest: Promotion;
     readonly manifestBytes: number;
     readonly totalBytes: number;
+    /** Those among them that have to be looked into (function-zip.ts). */
+    readonly functionZips: readonly StagedObject[];
     /** Archives of the build cache: for the next build, no part of the artifacts. */
     readonly cache: readonly Promotion[];
   }
-  | { readonly acceptable: false; readonly problem: string; readonly failureCode: FailureCode };
+  | Refusal;
 
 /** A site of 20,000 files is large; five times that is not a site. At 50 copies at a time 100,000 still fit the finalizer's 15 minutes. */
 export const MAX_STAGED_OBJECTS = 100_000;
 /** S3 copies at most 5 GB with one CopyObject; Lambda takes 250 MB. */
 export const MAX_OBJECT_BYTES = 1024 ** 3;
 export const MAX_TOTAL_BYTES = 5 * 1024 ** 3;
+/** OpenNext makes five, and one for each that an app splits off. Each is looked into, which takes a second, or some for a hostile one. */
+export const MAX_FUNCTIONS = 100;
 /** S3's limit on the UTF-8 length of a key. */
 const MAX_KEY_BYTES = 1024;
 
@@ -77,9 +87,11 @@ export function planPromotion(all: readonly StagedObject[], target: PromotionTar
     if (!promotion) return refuse(`${quoted(object.name)} is not an object that a build may store`);
     if (object.name === `artifacts/${MANIFEST}`) [manifest, manifestBytes] = [promotion, object.bytes]; else promotions.push(promotion);
   }
+  const functionZips = staged.filter(({ name }) => isZip(name));
+  if (functionZips.length > MAX_FUNCTIONS) return refuse(`${functionZips.length} functions; at most ${MAX_FUNCTIONS} are accepted`);
   const missing = REQUIRED.filter((name) => !staged.some((object) => object.name === `artifacts/${name}`));
   if (!manifest || missing.length) return refuse(`${missing.join(', ')} missing`, 'ARTIFACTS_MISSING');
-  return { acceptable: true, promotions, manifest, manifestBytes: manifestBytes!, totalBytes, cache: planCache(cached, target) };
+  return { acceptable: true, promotions, manifest, manifestBytes: manifestBytes!, totalBytes, functionZips, cache: planCache(cached, target) };
 }
 
 const CACHE_NAMES = new Map(CACHE_LAYERS.map((layer) => [STAGED_CACHE_DIRECTORY + layer, layer]));
@@ -125,6 +137,12 @@ function isPlainPath(name: string): boolean {
   return !/[\p{Cc}\p{Cs}\\]/u.test(name) && name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
 }
 
+function isZip(name: string): boolean {
+  const [root, ...rest] = name.split('/');
+  const path = rest.join('/');
+  return root === 'artifacts' && (path === LAMBDA_ZIP || FUNCTION_ZIP.test(path));
+}
+
 function isArtifact(path: string): boolean {
   return REQUIRED.includes(path) || FUNCTION_ZIP.test(path) || path.startsWith(ISR_CACHE_DIRECTORY);
 }
@@ -139,6 +157,6 @@ function within(promotion: Promotion): Promotion | undefined {
   return Buffer.byteLength(promotion.targetKey) <= MAX_KEY_BYTES ? promotion : undefined;
 }
 
-function refuse(problem: string, failureCode: FailureCode = 'ARTIFACTS_INVALID'): PromotionPlan {
+function refuse(problem: string, failureCode: FailureCode = 'ARTIFACTS_INVALID'): Refusal {
   return { acceptable: false, problem, failureCode };
 }

@@ -1,4 +1,5 @@
 import { CopyObjectCommand, DeleteObjectCommand, DeleteObjectsCommand, GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { concurrently } from './concurrently';
 import { MAX_STAGED_OBJECTS, Promotion, StagedObject } from './promotion-plan';
 import { quoted } from '../shared/quoted';
 
@@ -33,21 +34,24 @@ export class StagingArea {
   }
 
   /** Of an object that was checked to be small. */
-  public async read({ etag, name }: Promotion): Promise<string> {
-    const { Body } = await this.s3.send(new GetObjectCommand({ Bucket: this.bucket, Key: this.prefix + name, IfMatch: etag }));
-    return Body!.transformToString();
+  public async read(object: Pick<StagedObject, 'name' | 'etag'>): Promise<string> {
+    return (await this.get(object)).toString();
   }
 
-  /** `beforeEach` is asked before each copy; throws to go no further. */
-  public async promote(promotions: readonly Promotion[], beforeEach: () => Promise<void>): Promise<void> {
-    const remaining = promotions.values();
-    const worker = async () => {
-      for (const promotion of remaining) {
-        await beforeEach();
-        await this.copy(promotion);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(CONCURRENT_COPIES, promotions.length) }, worker));
+  /** From `start` up to but not including `end`. */
+  public async readRange(object: Pick<StagedObject, 'name' | 'etag'>, start: number, end: number): Promise<Buffer> {
+    return this.get(object, `bytes=${start}-${end - 1}`);
+  }
+
+  /** `beforeEach` is asked before each copy, and throws to go no further; `afterEach` learns of each that is done. */
+  public async promote(
+    promotions: readonly Promotion[], beforeEach: () => Promise<void>, afterEach: (promotion: Promotion) => Promise<void> = async () => {},
+  ): Promise<void> {
+    await concurrently(promotions, CONCURRENT_COPIES, async (promotion) => {
+      await beforeEach();
+      await this.copy(promotion);
+      await afterEach(promotion);
+    });
   }
 
   public async remove(): Promise<void> {
@@ -66,25 +70,35 @@ export class StagingArea {
     }
   }
 
+  /** As the object was listed, not what a build's credentials may have put in its place since. */
+  private async get({ etag, name }: Pick<StagedObject, 'name' | 'etag'>, range?: string): Promise<Buffer> {
+    const command = new GetObjectCommand({ Bucket: this.bucket, Key: this.prefix + name, IfMatch: etag, Range: range });
+    const { Body } = await refusing(name, 'read', this.s3.send(command));
+    return Buffer.from(await Body!.transformToByteArray());
+  }
+
   private async copy(promotion: Promotion): Promise<void> {
     const source = this.prefix + promotion.name;
-    const command = new CopyObjectCommand({
+    await refusing(promotion.name, 'copied', this.s3.send(new CopyObjectCommand({
       Bucket: this.bucket,
       Key: promotion.targetKey,
       CopySource: `${this.bucket}/${source.split('/').map(encodeURIComponent).join('/')}`,
-      // The object that was checked, not what a build's credentials may have put in its place since.
+      // As in get: what was checked.
       CopySourceIfMatch: promotion.etag,
       // Metadata and tags of the source are the tenant's; REPLACE takes neither over, and needs no right to read tags.
       MetadataDirective: 'REPLACE',
       TaggingDirective: 'REPLACE',
       ContentType: promotion.contentType,
       CacheControl: promotion.cacheControl,
-    });
-    try {
-      await this.s3.send(command);
-    } catch (error) {
-      const { name } = error as Error;
-      throw REFUSALS.has(name) ? new RefusedObjectError(`${quoted(promotion.name)} cannot be copied: ${name}`) : error;
-    }
+    })));
+  }
+}
+
+async function refusing<T>(name: string, done: 'read' | 'copied', call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    const { name: reason } = error as Error;
+    throw REFUSALS.has(reason) ? new RefusedObjectError(`${quoted(name)} cannot be ${done}: ${reason}`) : error;
   }
 }

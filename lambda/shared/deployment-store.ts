@@ -16,7 +16,7 @@ export interface DeploymentFailure {
   readonly failureMessage: string;
 }
 
-export interface SuccessfulEnd extends Pick<DeploymentRecord, 'supersededBy' | 'timings' | 'cache'> {
+export interface SuccessfulEnd extends Pick<DeploymentRecord, 'supersededBy' | 'timings' | 'cache' | 'warnings'> {
   readonly artifacts: DeploymentArtifacts;
   readonly completedAt: string;
 }

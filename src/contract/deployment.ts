@@ -1,4 +1,5 @@
 import type { CacheLayer, CacheUse } from './cache';
+import type { BuildWarning } from './warnings';
 
 /**
  * Only ever moves to the right: queued -> building -> success | failed | superseded. The first terminal status wins, with one way
@@ -68,6 +69,8 @@ export interface DeploymentRecord {
   readonly timings?: { readonly [phase: string]: number };
   /** What became of each layer of the build cache, as the build says. */
   readonly cache?: { readonly [layer in CacheLayer]?: CacheUse };
+  /** What the build found about its output that did not fail it, as the build says. */
+  readonly warnings?: readonly BuildWarning[];
   /** Id of a newer deployment of the same project and branch that was queued before this one was done: do not go live with this one. */
   readonly supersededBy?: string;
   /** While an invocation is starting the build, or ending the deployment: until when (epoch seconds) nobody else may. */

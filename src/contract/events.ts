@@ -11,7 +11,7 @@ export const STATUS_CHANGED = 'Deployment Status Changed';
 export const PUBLIC_RECORD_FIELDS = [
   'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache', 'status', 'version',
   'createdAt', 'waitingReason', 'buildStartedAt', 'buildId', 'logsUrl', 'completedAt', 'failureCode', 'failureMessage', 'artifacts', 'reusedFrom', 'timings', 'cache',
-  'supersededBy',
+  'warnings', 'supersededBy',
 ] as const satisfies readonly (keyof DeploymentRecord)[];
 
 /** `detail` of the event: the record's public fields as they were after the change. */

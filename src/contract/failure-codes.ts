@@ -24,6 +24,8 @@ const FAILURES = {
   OUT_OF_MEMORY: { exitCode: 32, message: 'The build ran out of memory. Ask for a larger compute type, or reduce what next build has to hold at once.' },
   PACKAGE_FAILED: { exitCode: 33, message: 'The app was built, but OpenNext could not package the output of next build. The build log shows why.' },
   ARTIFACT_TOO_LARGE: { exitCode: 34, message: 'A server function is larger than the 250 MB that Lambda accepts. The build log lists its largest packages; leave some out with outputFileTracingExcludes.' },
+  FUNCTION_BROKEN: { exitCode: 36, message: 'The app was built, but one of its functions cannot run: a file or a package is not in it, or its handler cannot be loaded. The build log says what is missing where.' },
+  SECRET_PUBLISHED: { exitCode: 37, message: 'A file that browsers would get contains a secret. The build log names file and variable. Keep the secret out of the public directory, and out of code that runs in the browser.' },
   UPLOAD_FAILED: { exitCode: 35, message: 'The artifacts could not be stored. This is a fault of the platform: check the build role\'s access to the bucket and its key.' },
   ARTIFACTS_MISSING: { message: 'The build reported success, but the artifacts are not all there. Send the request again with a new deployment id.' },
   ARTIFACTS_INVALID: { message: 'The build reported success, but what it stored is not acceptable. The finalizer\'s log names the object.' },

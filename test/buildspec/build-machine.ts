@@ -72,7 +72,7 @@ export class BuildMachine {
     return readFile(path.join(this.source, 'state', name), 'utf8');
   }
 
-  async files(directory: string, files: Record<string, string>): Promise<void> {
+  async files(directory: string, files: Record<string, string | Buffer>): Promise<void> {
     for (const [name, content] of Object.entries(files)) await write(this.path(directory, name), content);
   }
 
@@ -125,7 +125,7 @@ export class BuildMachine {
   }
 }
 
-async function write(file: string, content: string): Promise<void> {
+async function write(file: string, content: string | Buffer): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(file, content);
 }

@@ -23,6 +23,13 @@ const OUTPUT = {
     revalidationFunction: bundle('revalidation-function'),
   },
 };
+/** What sharp is made of, as far as anybody looks: native code for a processor, and something to load. */
+const HEADER = (machineNumber: number) => Buffer.from(`\x7fELF${'\0'.repeat(14)}${String.fromCharCode(machineNumber)}\0`, 'latin1');
+const X86 = HEADER(0x3e);
+const ARM = HEADER(0xb7);
+const HERE = process.arch === 'arm64' ? ARM : X86;
+/** A function that answers, as OpenNext's do. */
+const ANSWERS = 'export const handler = async (event) => event;';
 const ODD = ['with space', 'new\nline', '-rf', '[[...slug]].js', '*', 'quote"\'', '$(touch hacked)', 'ümläut', '@file', 'a\\b'];
 
 let machine: BuildMachine;
@@ -35,17 +42,19 @@ beforeEach(async () => {
 
 afterEach(() => machine.stop());
 
-async function openNextOutput(description: object = OUTPUT) {
+async function openNextOutput(description: object = OUTPUT, sharp = HERE) {
   await machine.files('app/.open-next', {
     'open-next.output.json': JSON.stringify(description),
-    'server-functions/default/index.mjs': 'export const handler = () => {};',
+    'server-functions/default/index.mjs': ANSWERS,
     'server-functions/default/node_modules/.pnpm/react/index.js': 'react',
-    'server-functions/api/index.mjs': 'api',
-    'image-optimization-function/index.mjs': 'image',
-    'revalidation-function/index.mjs': 'revalidation',
-    'warmer-function/index.mjs': 'warmer',
-    'dynamodb-provider/index.mjs': 'dynamodb',
-    'middleware/handler.mjs': 'middleware',
+    'server-functions/api/index.mjs': ANSWERS,
+    'image-optimization-function/index.mjs': ANSWERS,
+    'image-optimization-function/node_modules/sharp/index.js': '',
+    'image-optimization-function/node_modules/@img/sharp-linux/sharp.node': sharp,
+    'revalidation-function/index.mjs': ANSWERS,
+    'warmer-function/index.mjs': ANSWERS,
+    'dynamodb-provider/index.mjs': ANSWERS,
+    'middleware/handler.mjs': ANSWERS,
     'assets/_next/static/app.js': 'app',
     'assets/robots.txt': 'robots',
     'cache/build-1/index.cache': '{}',
@@ -91,7 +100,7 @@ test('a function keeps its symbolic links and every file name', async () => {
   expect(await readlink(`${directory}/node_modules/react`)).toBe('.pnpm/react');
   expect(await readFile(`${directory}/node_modules/react/index.js`, 'utf8')).toBe('react');
   expect((await readdir(directory)).sort()).toEqual([...ODD, 'index.mjs', 'node_modules'].sort());
-  expect(existsSync(machine.path('app/.open-next/server-functions/default/hacked'))).toBe(false);
+  expect(existsSync(machine.path('src/state/functions/default/hacked'))).toBe(false);
 });
 
 test('static files that are links become files, as the upload follows none; a link that leads nowhere is left out', async () => {
@@ -144,14 +153,24 @@ test('the manifest says what the build made, and of what', async () => {
     bytes: zip.length,
     sha256: createHash('sha256').update(zip).digest('hex'),
     unzippedBytes: expect.any(Number),
+    tried: 'answered',
   });
+  expect(found.warnings).toEqual([]);
   expect(found.functions.map(({ key, handler }: { key: string; handler: string }) => [key, handler])).toContainEqual(['functions/middleware.zip', 'handler.handler']);
 });
 
-test('functions that OpenNext names but did not make are left out', async () => {
-  await machine.bash(`rm -r "${machine.path('app/.open-next/warmer-function')}"`);
+test.each(['warmer-function', 'server-functions/default', 'middleware'])('FUNCTION_BROKEN: OpenNext names %s and did not make it', async (missing) => {
+  await machine.bash(`rm -r "${machine.path('app/.open-next', missing)}"`);
+  const result = await machine.step('package');
+  expect(result.failure).toBe('FUNCTION_BROKEN');
+  expect(result.output).toMatch(new RegExp(`OpenNext did not make .*/${missing}`));
+});
+
+test('what OpenNext does not name need not be there', async () => {
+  const { initializationFunction: _, ...additionalProps } = OUTPUT.additionalProps;
+  await openNextOutput({ ...OUTPUT, additionalProps: { ...additionalProps, revalidationFunction: undefined } });
   expect(await machine.step('package')).toMatchObject({ status: 0 });
-  expect(existsSync(output('artifacts/functions/warmer-function.zip'))).toBe(false);
+  expect((await manifest()).functions).toHaveLength(5);
 });
 
 test('an app without a base path has its files at the top', async () => {
@@ -161,32 +180,104 @@ test('an app without a base path has its files at the top', async () => {
   expect((await manifest()).isrCache).toEqual({ files: 0, bytes: 0 });
 });
 
-test('ARTIFACT_TOO_LARGE: and the log names the largest packages', async () => {
-  await machine.files('app/.open-next/server-functions/api', { 'node_modules/@prisma/client/engine.node': '', 'node_modules/small/index.js': 'small' });
-  await truncate(machine.path('app/.open-next/server-functions/api/node_modules/@prisma/client/engine.node'), 262_144_000);
-  const result = await machine.step('package');
-  expect(result.failure).toBe('ARTIFACT_TOO_LARGE');
-  expect(result.output).toMatch(/262144000 @prisma\/client\n5 small\n3 the app/);
+describe('the size of a function', () => {
+  async function sized(bytes: number) {
+    await machine.files('app/.open-next/server-functions/api', { 'node_modules/@prisma/client/engine.bin': '', 'node_modules/small/index.js': 'small' });
+    await truncate(machine.path('app/.open-next/server-functions/api/node_modules/@prisma/client/engine.bin'), bytes);
+    return machine.step('package');
+  }
+
+  test('ARTIFACT_TOO_LARGE: and the log names the largest packages', async () => {
+    const result = await sized(262_144_000);
+    expect(result.failure).toBe('ARTIFACT_TOO_LARGE');
+    expect(result.output).toMatch(/262144000 @prisma\/client\n46 the app\n5 small/);
+  });
+
+  test('a warning above 80 % of it, with the largest packages', async () => {
+    expect(await sized(209_716_000)).toMatchObject({ status: 0, output: expect.stringContaining('209716000 @prisma/client\n') });
+    expect((await manifest()).warnings).toEqual([{
+      code: 'FUNCTION_LARGE',
+      message: 'functions/api.zip has 209716051 bytes, Lambda accepts 262144000: 209716000 @prisma/client, 46 the app, 5 small',
+    }]);
+  }, 60_000);
+
+  test('nothing below that', async () => {
+    expect(await sized(209_714_000)).toMatchObject({ status: 0 });
+    expect((await manifest()).warnings).toEqual([]);
+  }, 60_000);
+});
+
+describe('symbolic links in a function', () => {
+  async function linked(target: string, name = 'node_modules/linked') {
+    await machine.files('app/.open-next/server-functions/api', { 'node_modules/real/index.js': 'real' });
+    await symlink(target, machine.path('app/.open-next/server-functions/api', name));
+    return machine.step('package');
+  }
+
+  test.each([
+    ['to a package of the build machine', '../../../../node_modules/next'],
+    ['to an absolute place', '/etc/hostname'],
+    ['out and in again', '../../api/node_modules/real'],
+  ])('FUNCTION_BROKEN: %s', async (_, target) => {
+    const result = await linked(target);
+    expect(result.failure).toBe('FUNCTION_BROKEN');
+    expect(result.output).toContain(`./node_modules/linked in functions/api.zip is a link that leads out of it, to ${target}.`);
+  });
+
+  test('FUNCTION_BROKEN: by way of another link', async () => {
+    await machine.bash(`mkdir -p "${machine.path('app/.open-next/server-functions/api/node_modules')}" && ln -s / "${machine.path('app/.open-next/server-functions/api/top')}"`);
+    expect((await linked('../top/etc')).failure).toBe('FUNCTION_BROKEN');
+  });
+
+  test('a warning: that lead nowhere, as pnpm\'s to packages that OpenNext leaves out', async () => {
+    expect(await linked('.pnpm/left-out/node_modules/left-out')).toMatchObject({ status: 0 });
+    expect((await manifest()).warnings).toEqual([{ code: 'LINK_DANGLING', message: '1 links in functions/api.zip lead nowhere: ./node_modules/linked' }]);
+  });
+
+  test('nothing: within the function, up and down', async () => {
+    expect(await linked('../node_modules/real')).toMatchObject({ status: 0 });
+    expect((await manifest()).warnings).toEqual([]);
+  });
+});
+
+describe('the image function', () => {
+  test('FUNCTION_BROKEN: without sharp, which OpenNext does not fail over', async () => {
+    await machine.bash(`rm -r "${machine.path('app/.open-next/image-optimization-function/node_modules')}"`);
+    const result = await machine.step('package');
+    expect(result.failure).toBe('FUNCTION_BROKEN');
+    expect(result.output).toContain('functions/image-optimization-function.zip has no sharp for');
+  });
+
+  test('FUNCTION_BROKEN: with a sharp that cannot be loaded', async () => {
+    await machine.files('app/.open-next/image-optimization-function', { 'node_modules/sharp/index.js': 'throw new Error("Could not load the sharp module")' });
+    const result = await machine.step('package');
+    expect(result.failure).toBe('FUNCTION_BROKEN');
+    expect(result.output).toContain('sharp: Could not load the sharp module');
+  });
+
+  test('needs none with a wrapper that is not for Lambda', async () => {
+    await openNextOutput({ ...OUTPUT, origins: { ...OUTPUT.origins, imageOptimizer: { ...bundle('image-optimization-function'), wrapper: 'dummy' } } });
+    await machine.bash(`rm -r "${machine.path('app/.open-next/image-optimization-function/node_modules')}"`);
+    expect(await machine.step('package')).toMatchObject({ status: 0 });
+  });
 });
 
 test('thousands of files, in more than one go: all of them, always the same bytes', async () => {
-  const directory = 'app/.open-next/server-functions/default/many';
-  await machine.bash(`mkdir -p "${machine.path(directory)}" && cd "${machine.path(directory)}" && for i in {1..3000}; do echo $i > ${'long-'.repeat(20)}$i; done`);
+  const directory = machine.path('app/.open-next/server-functions/default/many');
+  const makeMany = () => machine.bash(`mkdir -p "${directory}" && cd "${directory}" && for i in {1..3000}; do echo $i > ${'long-'.repeat(20)}$i; done`);
+  await makeMany();
   expect(await machine.step('package')).toMatchObject({ status: 0 });
   expect(await readdir(`${await unzip('artifacts/lambda.zip')}/many`)).toHaveLength(3000);
   const [first] = (await manifest()).functions;
   await openNextOutput();
+  await makeMany();
   await machine.step('package');
   expect((await manifest()).functions[0]).toEqual(first);
 });
 
 describe('native code', () => {
-  const HEADER = (machineNumber: number) => `\x7fELF${'\0'.repeat(14)}${String.fromCharCode(machineNumber)}\0`;
-  const X86 = HEADER(0x3e);
-  // The number of ARM as one byte of a text that is written as UTF-8 would be two.
-  const ARM = Buffer.from(HEADER(0xb7), 'latin1');
-
   async function native(files: Record<string, string | Buffer>, environment = { FUNCTION_ARCHITECTURE: 'arm64' }) {
+    await openNextOutput(OUTPUT, environment.FUNCTION_ARCHITECTURE === 'arm64' ? ARM : HERE);
     for (const [name, content] of Object.entries(files)) {
       const file = machine.path('app/.open-next/server-functions/api', name);
       await mkdir(path.dirname(file), { recursive: true });
@@ -217,19 +308,16 @@ describe('native code', () => {
   });
 
   test('without a choice, the functions are for the processor of the machine', async () => {
-    const files = { 'node_modules/a/a.node': process.arch === 'x64' ? X86 : ARM };
+    const files = { 'node_modules/a/a.node': HERE };
     expect(await native(files, { FUNCTION_ARCHITECTURE: '' })).toMatchObject({ status: 0 });
   });
 });
 
-test.each([
-  ['OpenNext left no description', 'open-next.output.json'],
-  ['there is no default server function', 'server-functions/default'],
-])('PACKAGE_FAILED: %s', async (_, missing) => {
-  await machine.bash(`rm -r "${machine.path('app/.open-next', missing)}"`);
+test('PACKAGE_FAILED: OpenNext left no description', async () => {
+  await machine.bash(`rm -r "${machine.path('app/.open-next/open-next.output.json')}"`);
   const result = await machine.step('package');
   expect(result.failure).toBe('PACKAGE_FAILED');
-  expect(result.output).toContain(missing);
+  expect(result.output).toContain('open-next.output.json');
 });
 
 test('PACKAGE_FAILED: two functions of one name', async () => {

@@ -15,6 +15,7 @@ import { CACHE_LAYERS } from '../../src/contract/cache';
 import { BUILD_ENV } from '../../src/contract/environment';
 import { EXIT_CODES, failureMessage } from '../../src/contract/failure-codes';
 import { cacheKey, stagingPrefix } from '../../src/contract/keys';
+import { WARNING_CODES } from '../../src/contract/warnings';
 import { buildArn, buildOf, withVariables } from '../support/codebuild';
 import { COMMIT_SHA } from '../support/requests';
 
@@ -89,6 +90,7 @@ describe('a manifest', () => {
     secondsSaved: json,
   }, { requiredKeys: [] });
   const manifest = fc.record({
+    warnings: mostly(fc.array(mostly(fc.record({ code: mostly(fc.constantFrom(...WARNING_CODES)), message: mostly(fc.array(text, { maxLength: 30 }).map((parts) => parts.join(''))) })))),
     timings: mostly(fc.dictionary(fc.oneof(fc.constantFrom('install', 'build'), text), mostly(fc.double({ min: 0, max: 200_000 })), { maxKeys: 30 })),
     cache: mostly(fc.dictionary(fc.constantFrom(...CACHE_LAYERS, 'other', '__proto__'), mostly(use))),
     version: json,
@@ -98,16 +100,17 @@ describe('a manifest', () => {
   const account = fc.record({ without: fc.option(fc.double({ min: 0, max: 129_600, noNaN: true }), { nil: undefined }), saved: fc.constant([]) });
   const accounts = fc.record(Object.fromEntries(CACHE_LAYERS.map((layer) => [layer, account])));
 
-  test('says something about timings and cache or nothing, in text and numbers that a record and an event can hold', () => {
+  test('says something about timings, cache and warnings or nothing, in text and numbers that a record and an event can hold', () => {
     fc.assert(fc.property(content, accounts, (written, known) => {
       const report = readBuildReport(written, known);
-      expect(Object.keys(report).filter((key) => !['timings', 'cache'].includes(key))).toEqual([]);
+      expect(Object.keys(report).filter((key) => !['timings', 'cache', 'warnings'].includes(key))).toEqual([]);
       expect(Object.keys(report.cache ?? {}).filter((layer) => !(CACHE_LAYERS as readonly string[]).includes(layer))).toEqual([]);
       const stored = JSON.stringify(report);
-      expect(stored.length).toBeLessThan(4_000);
+      expect(stored.length).toBeLessThan(12_000);
       // No NaN, no half of a character.
       expect(JSON.stringify(report, (_, value) => typeof value === 'number' && !Number.isFinite(value) ? 'no number' : value)).toBe(stored);
-      expect(Object.values(report.cache ?? {}).filter(({ reason = '' }) => /[\p{C}\n]/u.test(reason))).toEqual([]);
+      const said = [...Object.values(report.cache ?? {}).map(({ reason = '' }) => reason), ...(report.warnings ?? []).map(({ message }) => message)];
+      expect(said.filter((sentence) => /[\p{C}\n]/u.test(sentence))).toEqual([]);
       // Read once more, it says the same.
       const saidOfSavings = /,"secondsSaved":[^,}]*/g;
       expect(JSON.stringify(readBuildReport(stored, {})).replace(saidOfSavings, '')).toBe(stored.replace(saidOfSavings, ''));

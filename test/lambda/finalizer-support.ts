@@ -18,6 +18,7 @@ import { BUILD_PROJECT, BUILD_PROJECT_ARN, buildArn, buildOf, SimulatedCodeBuild
 import { startTables, TestTables } from '../support/dynamodb';
 import { invocation, setHandlerEnvironment } from '../support/handlers';
 import { buildRequest, COMMIT_SHA } from '../support/requests';
+import { ZIP } from '../support/zip-file';
 
 const BUCKET = 'artifacts-bucket';
 export const STAGED = ['artifacts/lambda.zip', 'artifacts/open-next.output.json', 'artifacts/manifest.json', 'static/a.txt', 'static/b.txt', 'static/c.txt'];
@@ -136,7 +137,11 @@ export class Finalizer {
   }
 
   public async stage(names: string[] = STAGED): Promise<void> {
-    for (const name of names) await this.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: stagingPrefix(this.arn) + name, Body: name }));
+    for (const name of names) await this.stageObject(name, name.endsWith('.zip') ? ZIP : name);
+  }
+
+  public async stageObject(name: string, content: string | Buffer): Promise<void> {
+    await this.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: stagingPrefix(this.arn) + name, Body: content }));
   }
 
   public async unstage(name: string): Promise<void> {
@@ -145,7 +150,7 @@ export class Finalizer {
 
   /** Puts something else in the place of what the build stored. */
   public async exchange(name: string): Promise<void> {
-    await this.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: stagingPrefix(this.arn) + name, Body: 'something else' }));
+    await this.stageObject(name, 'something else');
   }
 
   /** How many objects are left in staging. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { MAX_OBJECT_BYTES, MAX_STAGED_OBJECTS, planPromotion, StagedObject } from '../../lambda/finalizer/promotion-plan';
+import { MAX_FUNCTIONS, MAX_OBJECT_BYTES, MAX_STAGED_OBJECTS, planPromotion, StagedObject } from '../../lambda/finalizer/promotion-plan';
 import { COMMIT_SHA } from '../support/requests';
 
 const TARGET = { projectId: 'project-1', commitSha: COMMIT_SHA, branch: 'main' };
@@ -74,7 +74,13 @@ test.each<[string, Partial<StagedObject>]>([
   expect(result.acceptable && result.cache.map(({ name }) => name)).toEqual(['cache/next']);
 });
 
+test('the functions are those zip files that can be deployed', () => {
+  const result = plan('artifacts/functions/api.zip', 'static/download.zip', 'artifacts/isr-cache/x.zip');
+  expect(result.acceptable && result.functionZips.map(({ name }) => name)).toEqual(['artifacts/lambda.zip', 'artifacts/functions/api.zip']);
+});
+
 test('floods are not accepted', () => {
+  expect(plan(...Array.from({ length: MAX_FUNCTIONS }, (_, index) => `artifacts/functions/${index}.zip`))).toMatchObject({ problem: '101 functions; at most 100 are accepted' });
   expect(planPromotion([...COMPLETE, { name: 'static/x', bytes: MAX_OBJECT_BYTES + 1 }], TARGET)).toMatchObject({ acceptable: false });
   const many = Array.from({ length: MAX_STAGED_OBJECTS }, (_, index) => ({ name: `static/${index}`, bytes: 1 }));
   expect(planPromotion([...COMPLETE, ...many], TARGET)).toMatchObject({ acceptable: false, problem: 'more than 100000 objects' });

@@ -14,6 +14,7 @@ import { DeploymentStatusChangedDetail, EVENT_SOURCE, PUBLIC_RECORD_FIELDS, STAT
 import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { LocalPipeline, until } from '../support/local-pipeline';
 import { buildRequest, COMMIT_SHA } from '../support/requests';
+import { ZIP } from '../support/zip-file';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -24,7 +25,7 @@ const STAGING = 's3://$ARTIFACTS_BUCKET_NAME/staging/$CODEBUILD_BUILD_ARN/';
 const STORE = `aws s3 cp --only-show-errors --recursive "$SCRIPTS/$DEPLOYMENT_ID" "${STAGING}"`;
 
 /** The least that is acceptable. */
-const COMPLETE: Files = { 'artifacts/lambda.zip': 'zip', 'artifacts/open-next.output.json': '{}', 'artifacts/manifest.json': '{"version":1}' };
+const COMPLETE: Files = { 'artifacts/lambda.zip': ZIP, 'artifacts/open-next.output.json': '{}', 'artifacts/manifest.json': '{"version":1}' };
 
 let scripts: string;
 let pipeline: LocalPipeline;
@@ -109,7 +110,7 @@ describe('a build that stored what it should', () => {
   const STATIC = `static/${ID}/${COMMIT_SHA}/`;
   const FILES: Files = {
     ...COMPLETE,
-    'artifacts/functions/image-optimization-function.zip': 'zip',
+    'artifacts/functions/image-optimization-function.zip': ZIP,
     'artifacts/isr-cache/build-1/index.cache': '<script>from a prerendered page</script>',
     'static/_next/static/chunks/main-0123abcd.js': 'let a;',
     'static/robots.txt': 'User-agent: *',

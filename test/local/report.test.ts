@@ -53,6 +53,13 @@ test('the report of a superseded deployment names the newer one, and no failure'
   });
 });
 
+test('warnings of the build have a line each, and are in the report', () => {
+  const ended = record({ status: 'success', timings: { build: 1 }, warnings: [{ code: 'LINK_DANGLING', message: 'Links in lambda.zip lead nowhere' }] });
+  const report = reportOf(ended, [], []);
+  expect(report.build?.warnings).toEqual(ended.warnings);
+  expect(describeRecord(ended, report).slice(-2)).toEqual(['Warnings', '  LINK_DANGLING: Links in lambda.zip lead nowhere']);
+});
+
 test('the record is shown without what the pipeline keeps in it for itself', () => {
   const ended = record({ status: 'superseded', supersededBy: 'd-2', claimExpiresAt: 1, startAttemptedAt: 2, announcedVersion: 3 });
   const lines = describeRecord(ended, reportOf(ended, [], [])).map((line) => line.trim().split(/ +/)[0]);

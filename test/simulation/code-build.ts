@@ -11,6 +11,7 @@ import { CodeBuildError } from '../../local/services/codebuild/errors';
 import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
 import type { Handover } from '../../src/contract/handover';
 import { handoverKey, stagingPrefix } from '../../src/contract/keys';
+import { ZIP } from '../support/zip-file';
 
 export const BUILD_PROJECT = 'builds';
 export const BUILD_PROJECT_ARN = `arn:aws:codebuild:${REGION}:${ACCOUNT_ID}:project/${BUILD_PROJECT}`;
@@ -206,7 +207,7 @@ export class CodeBuild {
       const files = build.plan.files ?? (status === 'SUCCEEDED' ? [...CACHE_FILES, ...GOOD_FILES] : GOOD_FILES.slice(0, 1));
       for (const file of files) {
         const content = { of: build.id, file, ...(file === 'artifacts/manifest.json' ? REPORT : {}) };
-        await this.bucket.put(stagingPrefix(build.arn) + file, JSON.stringify(content));
+        await this.bucket.put(stagingPrefix(build.arn) + file, file.endsWith('.zip') ? ZIP : JSON.stringify(content));
       }
       this.running -= 1;
     }

@@ -30,8 +30,9 @@ export class MemoryObjects extends ObjectStore {
     return this.stored.get(key);
   }
 
-  override read(object: StoredObject): Readable {
-    return Readable.from([this.stored.get(object.key)!.content]);
+  override read(object: StoredObject, range?: { start: number; end: number }): Readable {
+    const { content } = this.stored.get(object.key)!;
+    return Readable.from([range ? content.subarray(range.start, range.end + 1) : content]);
   }
 
   /** Of an object, without waiting. */

@@ -21,6 +21,7 @@ import { Forge } from '../../support/forge';
 import { LocalPipeline, until } from '../../support/local-pipeline';
 import { buildRequest } from '../../support/requests';
 import { ownedWithKeys } from '../../support/stacks';
+import { ZIP } from '../../support/zip-file';
 
 /** Grants that no call here needs, and why they are there. */
 const ONLY_IN_AWS: readonly (readonly [grants: RegExp, reason: string])[] = [
@@ -71,7 +72,7 @@ const BUILD = [
   'node -e "fetch(process.env.HANDOVER_URL).then((r) => r.json()).then(({ cache, source }) => Promise.all(Object.values(cache).flatMap(({ urls }) => urls).concat(source?.packUrl ?? []).map((url) => fetch(url))))"',
   // As the checkout does: it waits for a status.
   'node -e "fetch(process.env.HANDOVER_URL).then((r) => r.json()).then(async ({ source }) => { while (source && !(await fetch(source.statusUrl)).ok); })"',
-  'mkdir -p out/artifacts out/static out/cache && echo zip > out/artifacts/lambda.zip && echo "{}" > out/artifacts/open-next.output.json',
+  `mkdir -p out/artifacts out/static out/cache && echo ${Buffer.from(ZIP).toString('base64')} | base64 -d > out/artifacts/lambda.zip && echo "{}" > out/artifacts/open-next.output.json`,
   'echo "{\\"version\\":1}" > out/artifacts/manifest.json && echo x > out/static/main.js',
   'aws s3 cp --only-show-errors --recursive out "s3://$ARTIFACTS_BUCKET_NAME/staging/$CODEBUILD_BUILD_ARN/"',
 ];
