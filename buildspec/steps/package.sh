@@ -2,7 +2,7 @@
 . "$STEPS/common.sh"
 rm -rf "${OUTPUT:?}"/* "$STATE/warnings" "$STATE/functions"
 node "$STEPS/leaks.mjs"
-node "$STEPS/package.mjs"
+node "$STEPS/package.mjs" < /dev/null
 # The upload takes files alone. Here a link leads no further than the app's own code may go.
 find "$OUTPUT" -type l -print0 | while IFS= read -r -d '' link; do
   rm -rf "$STATE/linked"
