@@ -2,7 +2,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { NextjsBuildSpec } from './buildspec';
+import { NextjsBuildSpec, packedSteps } from './buildspec';
 import { forApps, PROJECT_ENV } from './contract/environment';
 import { STAGING_ROOT } from './contract/keys';
 import { useOfKey } from './encryption';
@@ -31,6 +31,7 @@ export function buildProject(scope: Construct, props: NextjsBuildPipelineProps):
     ...forApps(props.buildEnvironment ?? {}),
     [PROJECT_ENV.artifactsBucket]: props.artifactsBucket.bucketName,
     [PROJECT_ENV.nodeVersion]: nodeVersion,
+    [PROJECT_ENV.packedSteps]: packedSteps().variable,
     ...(props.openNextVersion === undefined ? {} : { [PROJECT_ENV.openNextVersion]: props.openNextVersion }),
     ...(props.functionArchitecture === undefined ? {} : { [PROJECT_ENV.functionArchitecture]: props.functionArchitecture.name }),
   };

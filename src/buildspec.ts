@@ -1,6 +1,7 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
+import { PROJECT_ENV } from './contract/environment';
 
 /** CodeBuild's limit for a buildspec inside a project. */
 const MAX_LENGTH = 25_600;
@@ -19,7 +20,7 @@ const LAST_STEP = 'upload.sh';
  * build a Next.js app.
  */
 const UNPACK = 'node -e "let n=0n;for(const c of fs.readFileSync(0))if(c>32)n=n*93n+BigInt(c-33-(c>36));'
-  + 'process.stdout.write(zlib.brotliDecompressSync(Buffer.from(n.toString(16),\'hex\')))"';
+  + `process.stdout.write(zlib.brotliDecompressSync(Buffer.from(Buffer.from(process.env.${PROJECT_ENV.packedSteps},'base64').toString('hex')+n.toString(16),'hex')))"`;
 
 export interface RenderBuildSpecOptions {
   /**
@@ -36,15 +37,18 @@ export interface RenderBuildSpecOptions {
 export function renderBuildSpec(options: RenderBuildSpecOptions = {}): string {
   const skeleton = read('buildspec', 'nextjs-build.yml');
   const [, indentation] = new RegExp(`^( *)${MARKER}`, 'm').exec(skeleton)!;
-  // Packed by scripts/bundle-steps.mjs when the library is built: module.exports = "<digits>";
-  const steps = JSON.parse(read('assets', 'steps', 'index.js').replace(/^module\.exports = |;\n$/g, '')) as string;
-  const lines = [`(set -o pipefail; ${UNPACK} | bash && [ -s "$STEPS/${LAST_STEP}" ]) <<'END'`, steps, 'END'];
+  const lines = [`(set -o pipefail; ${UNPACK} | bash && [ -s "$STEPS/${LAST_STEP}" ]) <<'END'`, packedSteps().digits, 'END'];
   const rendered = skeleton.replace(MARKER, () => lines.join(`\n${indentation}`));
   const text = options.runtimeVersions ?? true ? rendered : rendered.replace(/^ *runtime-versions:\n.*\n/m, '');
   if (text.length > MAX_LENGTH) {
     throw new Error(`The buildspec has ${text.length} characters, CodeBuild accepts ${MAX_LENGTH}. Shorten the files in buildspec/steps.`);
   }
   return text;
+}
+
+/** Written by scripts/bundle-steps.mjs when the library is built. The buildspec has the digits, a variable of the project what goes before them. */
+export function packedSteps(): { readonly variable: string; readonly digits: string } {
+  return JSON.parse(read('assets', 'steps', 'index.js').replace(/^module\.exports = |;\n$/g, '')) as { variable: string; digits: string };
 }
 
 /** The buildspec as a value for `codebuild.Project`. */

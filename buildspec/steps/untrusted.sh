@@ -6,7 +6,7 @@ if [ ! -f "$input" ]; then input=/dev/null; fi
 
 # Where programs are and how the network is reached, what the pipeline says to every build, and settings of package managers, which an image may bring.
 allowed='path|lang(uage)?|lc_.*|tz|term|(https?|all|no)_proxy|node_extra_ca_certs|ssl_cert_(file|dir)|(curl|requests)_ca_bundle|git_ssl_cainfo'
-allowed="$allowed|(node|open_next)_version|function_architecture|(deployment|project)_id|commit_sha|repo_url|source_from|branch|root_directory|source_from|codebuild_build_i(d|mage)"
+allowed="$allowed|(node|open_next)_version|function_architecture|(deployment|project)_id|commit_sha|repo_url|source_from|branch|root_directory|codebuild_build_i(d|mage)"
 allowed="$allowed|(p?npm_config|yarn|corepack|bun_config)_.*"
 # The local run leads git to its own server.
 if [ "$1" = checkout.sh ]; then allowed="$allowed|git_config_.*"; fi

@@ -39,6 +39,8 @@ export const PROJECT_ENV = {
   openNextVersion: 'OPEN_NEXT_VERSION',
   /** `x86_64` or `arm64`, of the functions that the output is for; not set: the build machine's. */
   functionArchitecture: 'FUNCTION_ARCHITECTURE',
+  /** What the buildspec has no room for: the first part of its steps, see buildspec.ts. */
+  packedSteps: 'PACKED_STEPS',
   /** Names of the variables that the platform gives to every app, separated by spaces: of what is not named, apps see nothing. Not set: none. */
   buildEnvironment: 'BUILD_ENVIRONMENT',
 } as const;

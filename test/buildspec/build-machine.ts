@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
-import { renderBuildSpec } from '../../src/buildspec';
+import { packedSteps, renderBuildSpec } from '../../src/buildspec';
 import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
 
 export interface StepResult {
@@ -37,6 +37,8 @@ export class BuildMachine {
     await chmod(directory, 0o755); // another user's steps are below it
     for (const name of ['archives', 'output', 'state']) await mkdir(path.join(machine.source, name), { recursive: true });
     await mkdir(machine.path('bin'));
+    await mkdir(machine.path('tmp'));
+    await chmod(machine.path('tmp'), 0o1777);
     for (const [name, value] of Object.entries({ 'work': machine.source, 'build-user': '', 'temporary': directory })) await write(machine.path('trusted', name), value);
     await mkdir(machine.path('trusted', 'for'));
     if (uid !== undefined) await promisify(execFile)('chown', ['-R', String(uid), directory]);
@@ -91,12 +93,14 @@ export class BuildMachine {
     const env = {
       PATH: `${this.path('bin')}:${process.env.PATH}`,
       HOME: this.directory,
+      TMPDIR: this.path('tmp'),
       STEPS: path.join(this.source, 'steps'),
       STATE: path.join(this.source, 'state'),
       CODEBUILD_SRC_DIR: this.source,
       CODEBUILD_BUILD_ARN: 'arn:aws:codebuild:eu-central-1:123456789012:build/builds:1-2-3',
       ARTIFACTS_BUCKET_NAME: 'artifacts-bucket',
       NODE_VERSION: '22',
+      PACKED_STEPS: packedSteps().variable,
       OPEN_NEXT_VERSION: '',
       DEPLOYMENT_ID: 'deployment-1',
       PROJECT_ID: 'project-1',

@@ -76,7 +76,7 @@ test('a text that CodeBuild would refuse is refused at synth', () => {
   const readFile = fs.readFileSync;
   jest.spyOn(jest.requireActual<typeof fs>('fs'), 'readFileSync').mockImplementation((...args) => {
     const text = readFile(...args);
-    return String(args[0]).endsWith('index.js') ? String(text).replace('"', `"${'A'.repeat(10_000)}`) : text;
+    return String(args[0]).endsWith('index.js') ? String(text).replace('"digits":"', `"digits":"${'A'.repeat(10_000)}`) : text;
   });
   expect(() => renderBuildSpec()).toThrow(/The buildspec has \d+ characters, CodeBuild accepts 25600\. Shorten/);
 });

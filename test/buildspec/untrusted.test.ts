@@ -1,6 +1,6 @@
 /** Where the app's code runs: prepare.sh makes the place and finds the user, untrusted.sh runs steps there. */
 import { execFile, execFileSync } from 'node:child_process';
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { BuildMachine, type StepResult } from './build-machine';
 import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
@@ -182,10 +182,8 @@ describe('in a build that root runs', () => {
   });
 
   testAsRoot('it works elsewhere where the work directory is closed to others', async () => {
-    await mkdir(machine.path('tmp'));
-    await chmod(machine.path('tmp'), 0o1777);
     await chmod(machine.source, 0o700);
-    const { output, work } = await prepare('', { TMPDIR: machine.path('tmp') });
+    const { output, work } = await prepare();
     expect(output).toContain('The app\'s code runs as user');
     expect(work.startsWith(machine.path('tmp'))).toBe(true);
     expect(await untrusted('. "$STEPS/common.sh"; touch "$CHECKOUT/file" "$TMPDIR/file"')).toMatchObject({ status: 0 });
