@@ -1,7 +1,7 @@
 /** A small Next.js app of any kind: package manager, version of Next.js, router, bundler, layout of the repository. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import { isBerry, PackageManager } from './package-managers';
+import { isBerry, nodeFor, PackageManager } from './package-managers';
 
 export interface AppSpec {
   readonly manager: PackageManager;
@@ -38,7 +38,11 @@ export async function writeApp(directory: string, spec: AppSpec): Promise<void> 
 
 function filesOf(spec: AppSpec): Files {
   const { layout, manager } = spec;
-  const settings: Files = isBerry(manager) ? { '.yarnrc.yml': `nodeLinker: ${spec.plugAndPlay ? 'pnp' : 'node-modules'}\nenableTelemetry: false\n` } : {};
+  const node = nodeFor(manager);
+  const settings: Files = {
+    ...isBerry(manager) ? { '.yarnrc.yml': `nodeLinker: ${spec.plugAndPlay ? 'pnp' : 'node-modules'}\nenableTelemetry: false\n` } : {},
+    ...node === undefined ? {} : { '.nvmrc': `${node}\n` },
+  };
   if (layout === 'single') return { ...settings, ...app(spec, { packageManager: `${manager.name}@${manager.version}` }) };
   const directory = rootDirectoryOf(spec)!;
   return {

@@ -16,9 +16,16 @@ export function isBerry({ name, version }: PackageManager): boolean {
   return name === 'yarn' && !version.startsWith('1.');
 }
 
+/** pnpm 11 and later do not run on Node.js 20. The others take what there is. */
+export function nodeFor({ name, version }: PackageManager): string | undefined {
+  return name === 'pnpm' && parseInt(version) >= 11 ? '22.23.3' : undefined;
+}
+
 /** Writes the lockfile of the app in this directory, and nothing else. `environment`: as a build sees it, so that both ask the same registry. */
 export async function lock(directory: string, manager: PackageManager, environment: Readonly<Record<string, string>>): Promise<void> {
-  await promisify(execFile)('npm', ['exec', '--yes', `--package=${packageOf(manager)}`, '--', manager.name, ...lockArguments(manager)], {
+  const node = nodeFor(manager);
+  const packages = [packageOf(manager), ...node === undefined ? [] : [`node-${process.platform}-${process.arch}@${node}`]];
+  await promisify(execFile)('npm', ['exec', '--yes', ...packages.map((name) => `--package=${name}`), '--', manager.name, ...lockArguments(manager)], {
     cwd: directory,
     env: { ...environment, CI: '', YARN_ENABLE_IMMUTABLE_INSTALLS: 'false', COREPACK_ENABLE_STRICT: '0', pnpm_config_pm_on_fail: 'ignore' },
     timeout: TIMEOUT_MS,
