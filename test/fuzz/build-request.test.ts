@@ -45,8 +45,16 @@ const usual = fc.record({
   buildEnvironment: fc.dictionary(fc.constantFrom('A', 'NEXT_PUBLIC_B', '__proto__', 'constructor'), text.map((value) => value.replaceAll('\0', ''))),
 }, { requiredKeys: ['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch'] });
 const strange = fc.oneof(...Object.entries<fc.Arbitrary<unknown>>({
-  deploymentId: text, projectId: text, commitSha: text, repoUrl, branch, rootDirectory, defaultBranch: branch,
-  forceBuild: text, withoutCache: text, buildEnvironment,
+  deploymentId: text,
+  projectId: text,
+  commitSha: text,
+  repoUrl,
+  branch,
+  rootDirectory,
+  defaultBranch: branch,
+  forceBuild: text,
+  withoutCache: text,
+  buildEnvironment,
 }).map(([field, values]) => fc.tuple(fc.constant(field), mostly(values))));
 /** Right but for one field or two: what is wrong in one is found only if the others are right. */
 const message = fc.tuple(usual, fc.array(strange, { maxLength: 2 })).map(([right, wrong]) => ({ ...right, ...Object.fromEntries(wrong) }));
