@@ -9,7 +9,7 @@ trap 'rm -rf "$copy"' EXIT
 
 cd "$root"
 mkdir -p "$copy/test" "$copy/examples" "$copy/node_modules"
-cp -R package.json tsconfig.json tsconfig.dev.json src assets buildspec lambda scripts "$copy"
+cp -R package.json tsconfig.json tsconfig.dev.json src assets buildspec lambda local scripts "$copy"
 cp -R examples/cdk-app "$copy/examples"
 cp -R test/constructs test/support "$copy/test"
 # Every module as it is installed here, but for the two in question, and cdk-nag, which must find the same ones as the tests.

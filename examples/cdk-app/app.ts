@@ -23,7 +23,7 @@ const deploymentsTable = new dynamodb.TableV2(stack, 'Deployments', {
   rules_to_suppress: [
     ...['AwsSolutions-S1', 'NIST.800.53.R5-S3BucketLoggingEnabled'].map((id) => ({ id, reason: 'An example has no other bucket for access logs.' })),
     ...['NIST.800.53.R5-S3BucketVersioningEnabled', 'NIST.800.53.R5-S3BucketReplicationEnabled'].map((id) => ({
-      id, reason: 'Artifacts are written once, below their commit, and can be built again from it.',
+      id, reason: 'Artifacts lie below their commit, and can be built again from it.',
     })),
     { id: 'NIST.800.53.R5-S3DefaultEncryptionKMS', reason: 'S3 encrypts the artifacts of an example with keys of its own.' },
   ],

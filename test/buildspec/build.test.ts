@@ -148,7 +148,7 @@ describe('the app\'s build', () => {
   });
 
   test('with the environment of its request, to the letter, and before what the platform says; OpenNext around it does without', async () => {
-    const value = 'it\'s "$(id)"\n\n`id` $HOME';
+    const value = 'it\'s "$(id)"\\n\n`id` $HOME';
     const show = 'JSON.stringify([process.env.NEXT_PUBLIC_TEXT, process.env.NEXT_FLAG, process.env.NPM_TOKEN])';
     const result = await build({
       build: `console.log('AROUND', ${show});${openNext()}`,

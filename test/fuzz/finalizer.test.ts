@@ -44,7 +44,7 @@ describe('a staged object', () => {
       const plan = planPromotion([...COMPLETE, { name: one, bytes: 1, storageClass }], TARGET);
       if (plan.acceptable) return;
       expect(plan.problem).toMatch(/^[^\p{C}\p{Zl}\p{Zp}]{1,8000}$/u);
-      expect(failureMessage(plan.failureCode)).toBeTruthy();
+      expect(failureMessage(plan.failureCode)).toMatch(/^[A-Z].*\.$/);
     }), inputs());
   });
 
@@ -145,7 +145,7 @@ describe('an ended build', () => {
       const outcome = outcomeOf(one as Build);
       expect(outcome === 'succeeded').toBe(one.buildStatus === 'SUCCEEDED');
       if (outcome === 'running') expect(['FAILED', 'FAULT', 'STOPPED', 'TIMED_OUT']).not.toContain(one.buildStatus);
-      else if (outcome !== 'succeeded') expect(failureMessage(outcome)).toBeTruthy();
+      else if (outcome !== 'succeeded') expect(failureMessage(outcome)).toMatch(/^[A-Z].*\.$/);
       expect(typeof isPastDeadline(one as Build, now)).toBe('boolean');
     }), inputs());
   });
