@@ -101,7 +101,7 @@ export function describe(record: DeploymentRecord, report: DeploymentReport): st
     ...(report.artifacts.length ? [
       'Artifacts',
       ...own.map(({ key, bytes }) => `  ${size(bytes).padStart(9)}  ${key}`),
-      `  ${sum(statics).padStart(9)}  static/${record.projectId}/${record.commitSha}/ (${statics.length} files)`,
+      `  ${sum(statics).padStart(9)}  ${record.artifacts?.staticPrefix} (${statics.length} files)`,
       ...(cached.length ? [`  ${sum(cached).padStart(9)}  ${record.artifacts?.artifactsPrefix}isr-cache/ (${cached.length} files)`] : []),
     ] : []),
     'Timings',

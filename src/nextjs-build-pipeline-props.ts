@@ -12,7 +12,7 @@ import { SourceProvider } from './source-provider';
 /** Properties of `NextjsBuildPipeline`. */
 export interface NextjsBuildPipelineProps {
   /**
-   * Where artifacts and browser assets go: below `artifacts/<projectId>/<commitSha>/` and `static/<projectId>/<commitSha>/`; running
+   * Where artifacts and browser assets go: below `artifacts/<projectId>/<commitSha>/<deploymentId>/` and `static/…/`; running
    * builds write below `staging/`, build caches lie below `cache/<projectId>/`.
    *
    * It may be encrypted with a KMS key, versioned, imported or in another stack. A bucket that this app creates gets lifecycle

@@ -14,7 +14,7 @@ import { startS3 } from '../../local/services/s3';
 import { listen, readBody, send } from '../../local/services/service';
 import { BUILD_ENV, HANDLER_ENV } from '../../src/contract/environment';
 import { stagingPrefix } from '../../src/contract/keys';
-import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
+import { STATE_KINDS } from '../../src/contract/state-table';
 import { BUILD_PROJECT, BUILD_PROJECT_ARN, buildArn } from '../../test/support/codebuild';
 import { startTables, type TestTables } from '../../test/support/dynamodb';
 import { buildRequest } from '../../test/support/requests';
@@ -84,7 +84,7 @@ async function promote(stage: Stage, name: string, objects: number): Promise<Fig
 async function promoteAfterCrash(stage: Stage, name: string, objects: number, { forget = false } = {}): Promise<Figures> {
   await prepare(stage, name, objects);
   await finalize(stage, name, objects / 2).catch(() => undefined);
-  if (forget) await stage.tables.putState(STATE_KINDS.artifacts, artifactsKey(requestOf(name)), {});
+  if (forget) await stage.tables.putState(STATE_KINDS.promotion, buildIdOf(name), {});
   return finalize(stage, name);
 }
 

@@ -5,6 +5,11 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+// A handler that never rests hears nothing of its parent's end; neither does what goes on behind one that was heard.
+const SECONDS = 30; // more than its parent waits
+new Worker(`setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${SECONDS * 1000})`, { eval: true }).unref();
 
 const [directory, handler, ...packages] = process.argv.slice(2);
 const [, file, name] = /^(.*)\.(.*)$/.exec(handler);
@@ -19,6 +24,7 @@ const isBroken = ({ code, name: kind, stack }) => /MODULE_NOT_FOUND|DLOPEN|PATH_
   || (kind === 'SyntaxError' && /\n +at (.*)/.exec(stack)?.[1].includes('node:internal/'));
 
 function tell(thrown) {
+  if (!process.connected) process.exit();
   const error = Object(thrown) === thrown ? thrown : { message: String(thrown) };
   const message = String(error.message).split('\n')[0].slice(0, 250);
   if (/'@(aws-sdk|smithy)\//.test(message)) process.send({ tried: 'not tried: it needs the AWS SDK that Lambda brings' });

@@ -141,11 +141,12 @@ export class DeploymentEnd {
 
   /** Goes on where an earlier try died; the manifest last. */
   private async promote(record: DeploymentRecord, { manifest, promotions }: AcceptablePlan): Promise<void> {
-    const { promotedArtifacts } = this.pipeline;
-    const earlier = await promotedArtifacts.begin(record, record.deploymentId);
-    const progress = new PromotionProgress(promotions, earlier, (noted) => attempt('How far the promotion has come is not noted', undefined, () => {
-      return promotedArtifacts.note(record, record.deploymentId, noted);
-    }));
+    const { promotionNotes } = this.pipeline;
+    const { buildId } = this.reference;
+    const earlier = await attempt('How far the promotion had come is not known', undefined, () => promotionNotes.find(buildId));
+    const progress = new PromotionProgress(promotions, earlier, (noted) => {
+      return attempt('How far the promotion has come is not noted', undefined, () => promotionNotes.note(buildId, noted));
+    });
     if (progress.remaining.length < promotions.length) logger.info('The promotion goes on', { copied: promotions.length - progress.remaining.length });
     const stayClaimed = () => this.prolongClaim(record);
     await this.staging.promote(progress.remaining, stayClaimed, (promotion) => progress.copied(promotion));
@@ -173,7 +174,7 @@ export class DeploymentEnd {
       attempt('The cache is not kept', undefined, () => this.staging.promote(plan.cache, async () => {})),
       attempt('The cache is not accounted for', undefined, async () => cache && cacheAccounts.settle(record.projectId, cache)),
       attempt('The artifacts will not be used again', undefined, async () => {
-        if (inputs !== undefined) await promotedArtifacts.done(record, { deploymentId: record.deploymentId, inputs, artifacts });
+        if (inputs !== undefined) await promotedArtifacts.add(record, { deploymentId: record.deploymentId, inputs, artifacts });
       }),
     ]);
   }
@@ -195,11 +196,11 @@ export class DeploymentEnd {
   }
 }
 
-function describeArtifacts({ projectId, commitSha }: DeploymentRecord, plan: AcceptablePlan): DeploymentArtifacts {
-  const prefix = artifactsPrefix(projectId, commitSha);
+function describeArtifacts(record: DeploymentRecord, plan: AcceptablePlan): DeploymentArtifacts {
+  const prefix = artifactsPrefix(record);
   return {
     artifactsPrefix: prefix,
-    staticPrefix: staticPrefix(projectId, commitSha),
+    staticPrefix: staticPrefix(record),
     lambdaKey: prefix + LAMBDA_ZIP,
     manifestKey: prefix + MANIFEST,
     objectCount: plan.promotions.length + 1,

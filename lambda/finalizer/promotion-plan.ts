@@ -2,7 +2,7 @@ import { contentType } from 'mime-types';
 import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
 import type { FailureCode } from '../../src/contract/failure-codes';
 import {
-  artifactsPrefix, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY, staticPrefix,
+  artifactsPrefix, BuiltDeployment, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY, staticPrefix,
 } from '../../src/contract/keys';
 import { quoted } from '../shared/quoted';
 
@@ -30,9 +30,7 @@ export interface Promotion {
 }
 
 /** What the promotion is for. */
-export interface PromotionTarget {
-  readonly projectId: string;
-  readonly commitSha: string;
+export interface PromotionTarget extends BuiltDeployment {
   readonly branch: string;
 }
 
@@ -113,7 +111,7 @@ function planCache(staged: readonly StagedObject[], { branch, projectId }: Promo
     }));
 }
 
-function promote({ name, etag }: StagedObject, { commitSha, projectId }: PromotionTarget): Promotion | undefined {
+function promote({ name, etag }: StagedObject, target: PromotionTarget): Promotion | undefined {
   if (!isPlainPath(name)) return undefined;
   const [root, ...rest] = name.split('/');
   const path = rest.join('/');
@@ -122,13 +120,13 @@ function promote({ name, etag }: StagedObject, { commitSha, projectId }: Promoti
     return within({
       name,
       etag,
-      targetKey: staticPrefix(projectId, commitSha) + path,
+      targetKey: staticPrefix(target) + path,
       contentType: contentType(path.split('/').pop()!) || 'application/octet-stream',
       cacheControl: IMMUTABLE.test(path) ? 'public, max-age=31536000, immutable' : 'public, max-age=0, must-revalidate',
     });
   }
   if (root === 'artifacts' && isArtifact(path)) {
-    return within({ name, etag, targetKey: artifactsPrefix(projectId, commitSha) + path, contentType: artifactType(path) });
+    return within({ name, etag, targetKey: artifactsPrefix(target) + path, contentType: artifactType(path) });
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { createHash, Hash } from 'node:crypto';
 import type { Promotion } from './promotion-plan';
-import type { NotedProgress } from '../shared/state/promoted-artifacts';
+import type { NotedProgress } from '../shared/state/promotion-notes';
 
 /** A second of copying. A note costs a write; what was copied after the last one is copied again. Most builds have fewer objects. */
 const NOTE_EVERY = 1_000;

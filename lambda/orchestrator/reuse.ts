@@ -28,7 +28,7 @@ export class Reuse {
         for (const { Size } of page.Contents ?? []) [count, bytes] = [count + 1, bytes + (Size ?? 0)];
       }
     }
-    // More, if the commit was built more than once: file names hold the build's id.
+    // More, if the deployment's id was used for another build before: file names hold the build's id.
     return count >= objectCount && bytes >= totalBytes;
   }
 }

@@ -8,6 +8,7 @@ import { Capacity } from './state/capacity';
 import { OpenDeployments } from './state/open-deployments';
 import { Projects } from './state/projects';
 import { PromotedArtifacts } from './state/promoted-artifacts';
+import { PromotionNotes } from './state/promotion-notes';
 import { StateTable } from './state/state-table';
 import { WaitingLine } from './state/waiting-line';
 import { StatusEvents } from './status-events';
@@ -44,6 +45,7 @@ export function pipelineOfEnvironment() {
     cacheAccounts: new CacheAccounts(state),
     capacity: new Capacity(state),
     promotedArtifacts: new PromotedArtifacts(state),
+    promotionNotes: new PromotionNotes(state),
     line: new WaitingLine(projects, openDeployments, store, sqs, queueUrl),
     superseding: new Superseding(store, openDeployments, builds, events, process.env[HANDLER_ENV.stopSupersededBuilds] === 'true'),
   };

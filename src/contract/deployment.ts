@@ -20,9 +20,9 @@ export const DEPLOYMENTS_PARTITION_KEY = 'deploymentId';
 
 /** What a successful deployment left in the bucket. Keys are relative to the bucket. */
 export interface DeploymentArtifacts {
-  /** `artifacts/<projectId>/<commitSha>/` */
+  /** `artifacts/<projectId>/<commitSha>/<deploymentId>/`; the id is that of `reusedFrom`, if there is one. */
   readonly artifactsPrefix: string;
-  /** `static/<projectId>/<commitSha>/` */
+  /** `static/<projectId>/<commitSha>/<deploymentId>/`, likewise. */
   readonly staticPrefix: string;
   /** Key of the default server function's zip file. */
   readonly lambdaKey: string;

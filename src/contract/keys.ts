@@ -1,10 +1,11 @@
 import { createHash } from 'crypto';
+import type { BuildRequest } from './build-request';
 import type { CacheLayer } from './cache';
 import type { SourceRequest } from './source';
 
 /**
  * Where things lie in the artifacts bucket. A build writes below its own staging prefix in the same shape
- * (`artifacts/…`, `static/…`); the finalizer promotes that to the project's and commit's final place.
+ * (`artifacts/…`, `static/…`); the finalizer promotes that to the deployment's final place.
  */
 
 export const STAGING_ROOT = 'staging/';
@@ -22,12 +23,18 @@ export function stagingPrefix(buildArn: string): string {
   return `${STAGING_ROOT}${buildArn}/`;
 }
 
-export function artifactsPrefix(projectId: string, commitSha: string): string {
-  return `${ARTIFACTS_ROOT}${projectId}/${commitSha}/`;
+/**
+ * One deployment's alone. One commit can be built for several: on another branch, say, by somebody who may not push to the first one, and
+ * what that build leaves must not take the place of what is live.
+ */
+export type BuiltDeployment = Pick<BuildRequest, 'commitSha' | 'deploymentId' | 'projectId'>;
+
+export function artifactsPrefix({ commitSha, deploymentId, projectId }: BuiltDeployment): string {
+  return `${ARTIFACTS_ROOT}${projectId}/${commitSha}/${deploymentId}/`;
 }
 
-export function staticPrefix(projectId: string, commitSha: string): string {
-  return `${STATIC_ROOT}${projectId}/${commitSha}/`;
+export function staticPrefix({ commitSha, deploymentId, projectId }: BuiltDeployment): string {
+  return `${STATIC_ROOT}${projectId}/${commitSha}/${deploymentId}/`;
 }
 
 /** An archive of the build cache. A branch has its own, and its name may hold whatever git allows: hence the hash, cut to 128 bits. */

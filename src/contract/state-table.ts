@@ -13,8 +13,10 @@ export const STATE_KINDS = {
   branch: 'BRANCH',
   /** Until when CodeBuild need not be asked: it has just said that it takes no more builds. One item. */
   capacity: 'CAPACITY',
-  /** What lies below a commit's prefix in the bucket, and what it was built from. `id`: see artifactsKey. */
+  /** A build of a commit that can be used again, and what it was built from. `id`: see artifactsKey. */
   artifacts: 'ARTIFACTS',
+  /** How far the promotion of a large build has come. `id`: the build's. */
+  promotion: 'PROMOTION',
   /** What the layers of a project's build cache cost and save. `id`: the project's. */
   cache: 'CACHE',
   /** Where the reconciler goes on. One item. */

@@ -34,7 +34,7 @@ copyFileSync(process.argv[4], 'config.mjs');
 const { buildCommand } = (await import(process.cwd() + '/config.mjs')).default;
 mkdirSync('.open-next/assets', { recursive: true });
 mkdirSync('.open-next/server');
-writeFileSync('.open-next/server/index.mjs', '');
+writeFileSync('.open-next/server/index.mjs', 'export const handler = async () => {};');
 writeFileSync('.open-next/assets/robots.txt', 'robots');
 writeFileSync('.open-next/open-next.output.json', JSON.stringify({
   origins: { s3: { copy: [{ from: '.open-next/assets', to: '_assets' }] }, default: { handler: 'index.handler', bundle: '.open-next/server' } },

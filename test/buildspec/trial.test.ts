@@ -1,6 +1,8 @@
 /** The handlers of the functions are loaded, and answer, before anything is stored. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { BuildMachine } from './build-machine';
 
 /** Long enough for the time that a handler has, on a busy machine. */
@@ -133,4 +135,25 @@ test('what it writes is not in the zip file', async () => {
   const files = handler('import { writeFileSync } from "node:fs"; writeFileSync("written", "");');
   expect(await tryOut(files)).toMatchObject({ tried: 'answered' });
   expect((await machine.bash('unzip -l output/artifacts/lambda.zip')).output).not.toContain('written');
+});
+
+/** Where the build is ended, nobody is left to end them. */
+describe('Without its parent', () => {
+  const GONE_MS = 15_000;
+
+  test.each([
+    ['whose handler fails', 'await new Promise((resolve) => process.once("disconnect", () => setTimeout(resolve, 100))); throw new Error("late");'],
+    ['whose handler never rests', 'process.send({}); for (;;);'],
+  ])('a process %s ends', async (_, body) => {
+    await machine.files('function', handler(body));
+    const trial = machine.path('src/steps/trial-process.mjs');
+    // As if its parent had gone before it listened.
+    await writeFile(trial, (await readFile(trial, 'utf8')).replace('const SECONDS = 30', 'const SECONDS = 3').replace('process.exit());', '{});'));
+    const child = fork(trial, [machine.path('function'), 'index.handler'], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    child.once('message', () => child.disconnect());
+    setTimeout(() => child.connected && child.disconnect(), 1_000);
+    const gone = await once(child, 'exit', { signal: AbortSignal.timeout(GONE_MS) }).catch(() => 'still there');
+    child.kill('SIGKILL');
+    expect(gone).not.toBe('still there');
+  }, PATIENT_MS);
 });

@@ -199,16 +199,14 @@ async function promotedRightly(deployments: readonly Deployment[], { world }: Pl
   const left = keys.filter((key) => owned.some(({ arn }) => key.startsWith(stagingPrefix(arn))));
   return [
     ...left.length > 0 ? [`${left.length} objects are left in staging, ${left[0]} for one`] : [],
-    ...deployments.flatMap(({ id, record, request: { projectId, commitSha } }) => {
-      const [artifacts, statics] = [artifactsPrefix(projectId, commitSha), staticPrefix(projectId, commitSha)];
+    ...deployments.flatMap(({ id, record, request }) => {
+      const [artifacts, statics] = [artifactsPrefix(request), staticPrefix(request)];
       const history = world.observed.history.get(id) ?? [];
       const success = history.find((entry) => entry.record.status === 'success');
       if (!success) return [];
       const expected = GOOD_FILES.map((name) => name.replace(/^artifacts\//, artifacts).replace(/^static\//, statics));
       const missing = expected.filter((key) => !keys.includes(key) || !world.observed.copies.some((copy) => copy.key === key && copy.at <= success.at));
-      // Another deployment of the commit promotes to the same place.
-      const shared = deployments.some(({ id: other, request }) => other !== id && request.projectId === projectId && request.commitSha === commitSha);
-      const late = !shared && world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
+      const late = world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
       return [
         ...missing.length > 0 ? [`${id}: said success before ${missing[0]} was there`] : [],
         ...late ? [`${id}: ${late.key} was promoted again after the success`] : [],

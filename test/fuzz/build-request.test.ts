@@ -122,12 +122,13 @@ describe('an accepted request', () => {
   });
 
   test('gives keys whose segments are its own, and which a URL takes as they are', () => {
-    forEachAccepted(({ branch: name, commitSha: sha, deploymentId, projectId }) => {
-      expect(artifactsPrefix(projectId, sha).split('/')).toEqual(['artifacts', projectId, sha, '']);
-      expect(staticPrefix(projectId, sha).split('/')).toEqual(['static', projectId, sha, '']);
+    forEachAccepted((request) => {
+      const { branch: name, commitSha: sha, deploymentId, projectId } = request;
+      expect(artifactsPrefix(request).split('/')).toEqual(['artifacts', projectId, sha, deploymentId, '']);
+      expect(staticPrefix(request).split('/')).toEqual(['static', projectId, sha, deploymentId, '']);
       expect(handoverKey(deploymentId).split('/')).toEqual(['staging', 'handover', `${deploymentId}.json`]);
       expect(cacheKey(projectId, name, 'tools').split('/')).toEqual(['cache', projectId, expect.stringMatching(/^[0-9a-f]{32}$/), 'tools']);
-      const keys = [artifactsPrefix(projectId, sha), staticPrefix(projectId, sha), handoverKey(deploymentId), cacheKey(projectId, name, 'next')];
+      const keys = [artifactsPrefix(request), staticPrefix(request), handoverKey(deploymentId), cacheKey(projectId, name, 'next')];
       expect(keys.map((key) => new URL(key, 'https://bucket.example/').pathname)).toEqual(keys.map((key) => `/${key}`));
     });
   });
@@ -136,8 +137,8 @@ describe('an accepted request', () => {
 test('no two projects, commits, branches or deployments have a place in common', () => {
   const build = fc.record({ projectId: id, commitSha, branch, layer: fc.constantFrom(...CACHE_LAYERS), deploymentId: id });
   const places = (one: typeof build extends fc.Arbitrary<infer T> ? T : never) => [
-    artifactsPrefix(one.projectId, one.commitSha),
-    staticPrefix(one.projectId, one.commitSha),
+    artifactsPrefix(one),
+    staticPrefix(one),
     cacheKey(one.projectId, one.branch, one.layer),
     handoverKey(one.deploymentId),
     buildEnvironmentKey(one.deploymentId),
@@ -145,8 +146,8 @@ test('no two projects, commits, branches or deployments have a place in common',
   fc.assert(fc.property(build, build, fc.boolean(), (one, other, sameProject) => {
     const second = sameProject ? { ...other, projectId: one.projectId } : other;
     const differs = [
-      one.projectId !== second.projectId || one.commitSha !== second.commitSha,
-      one.projectId !== second.projectId || one.commitSha !== second.commitSha,
+      one.projectId !== second.projectId || one.commitSha !== second.commitSha || one.deploymentId !== second.deploymentId,
+      one.projectId !== second.projectId || one.commitSha !== second.commitSha || one.deploymentId !== second.deploymentId,
       one.projectId !== second.projectId || one.branch !== second.branch || one.layer !== second.layer,
       one.deploymentId !== second.deploymentId,
       one.deploymentId !== second.deploymentId,

@@ -19,7 +19,7 @@ import { WARNING_CODES } from '../../src/contract/warnings';
 import { buildArn, buildOf, withVariables } from '../support/codebuild';
 import { COMMIT_SHA } from '../support/requests';
 
-const TARGET = { projectId: 'project-1', commitSha: COMMIT_SHA, branch: 'main' };
+const TARGET = { projectId: 'project-1', commitSha: COMMIT_SHA, deploymentId: 'deployment-1', branch: 'main' };
 const COMPLETE: StagedObject[] = ['lambda.zip', 'open-next.output.json', 'manifest.json'].map((name) => ({ name: `artifacts/${name}`, bytes: 10 }));
 
 /** S3 keeps keys as UTF-8, and so has no lone surrogates. */
@@ -48,12 +48,12 @@ describe('a staged object', () => {
     }), inputs());
   });
 
-  test('keeps its path below the project and commit, or is an archive of this branch\'s cache', async () => {
+  test('keeps its path below the deployment\'s own prefix, or is an archive of this branch\'s cache', async () => {
     await forEachPromotable((one, { cache, promotions }) => {
       const [promotion] = [...promotions, ...cache].filter((each) => each.name === one && each.etag === '"etag"');
       if (one.startsWith('cache/')) return expect(CACHE_LAYERS.map((layer) => cacheKey('project-1', 'main', layer))).toContain(promotion.targetKey);
       const [root, ...rest] = one.split('/');
-      expect(promotion.targetKey).toBe(`${root}/project-1/${COMMIT_SHA}/${rest.join('/')}`);
+      expect(promotion.targetKey).toBe(`${root}/project-1/${COMMIT_SHA}/deployment-1/${rest.join('/')}`);
       expect(rest.filter((each) => ['', '.', '..'].includes(each))).toEqual([]);
       // A browser takes what lies below artifacts/ for no page.
       if (root === 'artifacts') expect(promotion.contentType).toMatch(/^application\/(octet-stream|json|zip)$/);

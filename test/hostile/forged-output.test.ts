@@ -38,7 +38,7 @@ describe('A forged manifest', () => {
       projectId: 'attacker-manifest',
       commitSha: COMMIT_SHA,
       status: 'success',
-      artifacts: { artifactsPrefix: artifactsPrefix('attacker-manifest', COMMIT_SHA), staticPrefix: staticPrefix('attacker-manifest', COMMIT_SHA) },
+      artifacts: { artifactsPrefix: artifactsPrefix(record), staticPrefix: staticPrefix(record) },
     });
     expect(record.deploymentId).toMatch(/^attacker-manifest-/);
     expect(JSON.stringify(record).length).toBeLessThan(5000);
@@ -96,7 +96,7 @@ describe('A key', () => {
     `);
     expect(loot.map(({ answer }) => answer)).toEqual(['200', '200', '200', '200', '400 KeyTooLongError', '200', '200']);
     expect(record).toMatchObject({ status: 'success', artifacts: { objectCount: 6 } });
-    expect(beginningWith(staticPrefix('attacker-length', COMMIT_SHA), await platform.booty())).toHaveLength(3);
+    expect(beginningWith(staticPrefix(record), await platform.booty())).toHaveLength(3);
   }, BOUND_MS);
 });
 

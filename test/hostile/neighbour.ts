@@ -29,10 +29,11 @@ export async function moveIn(local: LocalPipeline, stateTable: string): Promise<
     buildArn: `arn:aws:codebuild:${REGION}:${ACCOUNT_ID}:build/${projectName}:11111111-1111-1111-1111-111111111111`,
     objects: {},
   };
+  const built = { projectId: PROJECT, commitSha: COMMIT, deploymentId: 'neighbour-0' };
   const keys = [
-    artifactsPrefix(PROJECT, COMMIT) + LAMBDA_ZIP,
-    artifactsPrefix(PROJECT, COMMIT) + MANIFEST,
-    `${staticPrefix(PROJECT, COMMIT)}_next/static/main.js`,
+    artifactsPrefix(built) + LAMBDA_ZIP,
+    artifactsPrefix(built) + MANIFEST,
+    `${staticPrefix(built)}_next/static/main.js`,
     ...CACHE_LAYERS.map((layer) => cacheKey(PROJECT, 'main', layer)),
     `${stagingPrefix(neighbour.buildArn)}artifacts/${LAMBDA_ZIP}`,
     handoverKey(neighbour.deploymentId),

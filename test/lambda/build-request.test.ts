@@ -172,8 +172,8 @@ test('whatever is accepted keeps within its own prefix and is neither option nor
     const parsed = parse(message);
     if (!parsed.valid) return;
     const { projectId, commitSha, repoUrl, branch, rootDirectory, deploymentId } = parsed.request;
-    for (const prefix of [artifactsPrefix(projectId, commitSha), staticPrefix(projectId, commitSha)]) {
-      expect(prefix.split('/')).toHaveLength(4);
+    for (const prefix of [artifactsPrefix(parsed.request), staticPrefix(parsed.request)]) {
+      expect(prefix.split('/')).toHaveLength(5);
       expect(new URL(prefix, 'https://bucket.example/').pathname).toBe(`/${prefix}`);
     }
     for (const value of [projectId, deploymentId, commitSha, repoUrl, branch, rootDirectory!]) {

@@ -12,7 +12,7 @@ const OTHER_COMMIT = 'b'.repeat(40);
 
 /** What lies in the bucket, but for this build's staging: key, content, type, and when it was written. */
 async function neighbours(): Promise<Record<string, unknown>> {
-  const keys = (await pipeline.keys('')).filter((key) => !key.startsWith(stagingPrefix(pipeline.arn)) && !key.includes(`/${pipeline.id}/${COMMIT_SHA}/`));
+  const keys = (await pipeline.keys('')).filter((key) => !key.startsWith(stagingPrefix(pipeline.arn)) && !key.includes(`/${pipeline.id}/${COMMIT_SHA}/${pipeline.id}/`));
   return Object.fromEntries(await Promise.all(keys.map(async (Key) => {
     const { ETag, ContentType, LastModified } = await pipeline.s3.send(new HeadObjectCommand({ Bucket, Key }));
     return [Key, { ETag, ContentType, LastModified }];
@@ -60,7 +60,7 @@ test('a page among the artifacts is no page to a browser, whatever the build say
   }
   await pipeline.deliver();
   for (const name of ['page.html', 'page.svg']) {
-    const { ContentDisposition, ContentType, Metadata } = await pipeline.s3.send(new HeadObjectCommand({ Bucket, Key: `artifacts/${pipeline.id}/${COMMIT_SHA}/isr-cache/${name}` }));
+    const { ContentDisposition, ContentType, Metadata } = await pipeline.s3.send(new HeadObjectCommand({ Bucket, Key: `artifacts/${pipeline.id}/${COMMIT_SHA}/${pipeline.id}/isr-cache/${name}` }));
     expect({ ContentDisposition, ContentType, Metadata }).toEqual({ ContentDisposition: undefined, ContentType: 'application/octet-stream', Metadata: {} });
   }
 });
@@ -95,7 +95,7 @@ describe('A function\'s zip file', () => {
 
   test('arrives as it was stored', async () => {
     await pipeline.deliver();
-    const { Body } = await pipeline.s3.send(new GetObjectCommand({ Bucket, Key: `artifacts/${pipeline.id}/${COMMIT_SHA}/lambda.zip` }));
+    const { Body } = await pipeline.s3.send(new GetObjectCommand({ Bucket, Key: `artifacts/${pipeline.id}/${COMMIT_SHA}/${pipeline.id}/lambda.zip` }));
     expect(await Body!.transformToString()).toBe(ZIP);
   });
 });

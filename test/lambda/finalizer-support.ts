@@ -183,7 +183,7 @@ export class Finalizer {
 
   public async expectSuccess(): Promise<void> {
     expect(await this.record()).toMatchObject({ status: 'success', version: 3, artifacts: { objectCount: STAGED.length } });
-    expect((await this.promoted()).sort()).toEqual(STAGED.map((name) => name.replace('/', `/${this.id}/${COMMIT_SHA}/`)).sort());
+    expect((await this.promoted()).sort()).toEqual(STAGED.map((name) => name.replace('/', `/${this.id}/${COMMIT_SHA}/${this.id}/`)).sort());
     expect([await this.staged(), await this.isOpen()]).toEqual([0, false]);
   }
 

@@ -13,7 +13,7 @@ let artifacts: Record<string, string | number>;
 /** The commit was built for an earlier deployment, and all of it is there. */
 beforeEach(async () => {
   const { commitSha, projectId } = pipeline.request;
-  const [artifactsPrefix, staticPrefix] = [`artifacts/${projectId}/${commitSha}/`, `static/${projectId}/${commitSha}/`];
+  const [artifactsPrefix, staticPrefix] = [`artifacts/${projectId}/${commitSha}/earlier/`, `static/${projectId}/${commitSha}/earlier/`];
   artifacts = { artifactsPrefix, staticPrefix, lambdaKey: `${artifactsPrefix}lambda.zip`, manifestKey: `${artifactsPrefix}manifest.json`, objectCount: 3, totalBytes: 60 };
   await promoted({});
   s3.on(ListObjectsV2Command, { Prefix: artifactsPrefix }).resolves({ Contents: [{ Key: 'a', Size: 10 }, { Key: 'b', Size: 20 }] });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { MAX_FUNCTIONS, MAX_OBJECT_BYTES, MAX_STAGED_OBJECTS, planPromotion, StagedObject } from '../../lambda/finalizer/promotion-plan';
 import { COMMIT_SHA } from '../support/requests';
 
-const TARGET = { projectId: 'project-1', commitSha: COMMIT_SHA, branch: 'main' };
+const TARGET = { projectId: 'project-1', commitSha: COMMIT_SHA, deploymentId: 'deployment-1', branch: 'main' };
 const COMPLETE: StagedObject[] = ['lambda.zip', 'open-next.output.json', 'manifest.json'].map((name) => ({ name: `artifacts/${name}`, bytes: 10 }));
 const plan = (...names: string[]) => planPromotion([...COMPLETE, ...names.map((name) => ({ name, bytes: 1 }))], TARGET);
 
@@ -13,15 +13,15 @@ function promotionOf(name: string) {
 }
 
 test.each([
-  ['artifacts/functions/image-optimization-function.zip', `artifacts/project-1/${COMMIT_SHA}/functions/image-optimization-function.zip`, 'application/zip', undefined],
-  ['artifacts/isr-cache/abc/index.cache', `artifacts/project-1/${COMMIT_SHA}/isr-cache/abc/index.cache`, 'application/octet-stream', undefined],
-  ['artifacts/isr-cache/evil.html', `artifacts/project-1/${COMMIT_SHA}/isr-cache/evil.html`, 'application/octet-stream', undefined],
-  ['static/_next/static/chunks/main-1a2b.js', `static/project-1/${COMMIT_SHA}/_next/static/chunks/main-1a2b.js`, 'application/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
-  ['static/docs/_next/static/x.css', `static/project-1/${COMMIT_SHA}/docs/_next/static/x.css`, 'text/css; charset=utf-8', 'public, max-age=31536000, immutable'],
-  ['static/robots.txt', `static/project-1/${COMMIT_SHA}/robots.txt`, 'text/plain; charset=utf-8', 'public, max-age=0, must-revalidate'],
-  ['static/photo.webp', `static/project-1/${COMMIT_SHA}/photo.webp`, 'image/webp', 'public, max-age=0, must-revalidate'],
-  ['static/BUILD_ID', `static/project-1/${COMMIT_SHA}/BUILD_ID`, 'application/octet-stream', 'public, max-age=0, must-revalidate'],
-  ['static/a b+c(ü)%2F.png', `static/project-1/${COMMIT_SHA}/a b+c(ü)%2F.png`, 'image/png', 'public, max-age=0, must-revalidate'],
+  ['artifacts/functions/image-optimization-function.zip', `artifacts/project-1/${COMMIT_SHA}/deployment-1/functions/image-optimization-function.zip`, 'application/zip', undefined],
+  ['artifacts/isr-cache/abc/index.cache', `artifacts/project-1/${COMMIT_SHA}/deployment-1/isr-cache/abc/index.cache`, 'application/octet-stream', undefined],
+  ['artifacts/isr-cache/evil.html', `artifacts/project-1/${COMMIT_SHA}/deployment-1/isr-cache/evil.html`, 'application/octet-stream', undefined],
+  ['static/_next/static/chunks/main-1a2b.js', `static/project-1/${COMMIT_SHA}/deployment-1/_next/static/chunks/main-1a2b.js`, 'application/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
+  ['static/docs/_next/static/x.css', `static/project-1/${COMMIT_SHA}/deployment-1/docs/_next/static/x.css`, 'text/css; charset=utf-8', 'public, max-age=31536000, immutable'],
+  ['static/robots.txt', `static/project-1/${COMMIT_SHA}/deployment-1/robots.txt`, 'text/plain; charset=utf-8', 'public, max-age=0, must-revalidate'],
+  ['static/photo.webp', `static/project-1/${COMMIT_SHA}/deployment-1/photo.webp`, 'image/webp', 'public, max-age=0, must-revalidate'],
+  ['static/BUILD_ID', `static/project-1/${COMMIT_SHA}/deployment-1/BUILD_ID`, 'application/octet-stream', 'public, max-age=0, must-revalidate'],
+  ['static/a b+c(ü)%2F.png', `static/project-1/${COMMIT_SHA}/deployment-1/a b+c(ü)%2F.png`, 'image/png', 'public, max-age=0, must-revalidate'],
 ])('%s goes to %s as %s, %s', (name, targetKey, contentType, cacheControl) => {
   expect(promotionOf(name)).toEqual({ name, targetKey, contentType, cacheControl });
 });
@@ -88,7 +88,7 @@ test('floods are not accepted', () => {
   expect(planPromotion([...COMPLETE, ...heavy], TARGET)).toMatchObject({ acceptable: false });
 });
 
-test('whatever a build stores, nothing leaves its own project and commit, and no two objects meet', () => {
+test('whatever a build stores, nothing leaves the deployment\'s own prefix, and no two objects meet', () => {
   const segment = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('..', '.', '', '_next', 'static', 'functions', 'x.zip'));
   const name = fc.tuple(fc.constantFrom('static', 'artifacts', 'cache', '..'), fc.array(segment, { maxLength: 5 })).map(([root, rest]) => [root, ...rest].join('/'));
   fc.assert(fc.property(fc.uniqueArray(name, { maxLength: 8 }), (names) => {
@@ -97,7 +97,7 @@ test('whatever a build stores, nothing leaves its own project and commit, and no
     const keys = [...result.promotions, result.manifest].map(({ targetKey }) => targetKey);
     expect(new Set(keys).size).toBe(keys.length);
     for (const key of keys) {
-      expect(key).toMatch(new RegExp(`^(artifacts|static)/project-1/${COMMIT_SHA}/.`, 's'));
+      expect(key).toMatch(new RegExp(`^(artifacts|static)/project-1/${COMMIT_SHA}/deployment-1/.`, 's'));
       expect(key.split('/')).not.toContain('..');
       expect(Buffer.byteLength(key)).toBeLessThanOrEqual(1024);
     }

@@ -106,8 +106,8 @@ const announcedOf = (deploymentId: string) => announced.filter((detail) => detai
 
 describe('a build that stored what it should', () => {
   const ID = 'complete';
-  const ARTIFACTS = `artifacts/${ID}/${COMMIT_SHA}/`;
-  const STATIC = `static/${ID}/${COMMIT_SHA}/`;
+  const ARTIFACTS = `artifacts/${ID}/${COMMIT_SHA}/${ID}/`;
+  const STATIC = `static/${ID}/${COMMIT_SHA}/${ID}/`;
   const FILES: Files = {
     ...COMPLETE,
     'artifacts/functions/image-optimization-function.zip': ZIP,
@@ -155,7 +155,7 @@ describe('a build that stored what it should', () => {
   });
 
   test('everything lies where it belongs, unchanged', async () => {
-    const expected = Object.fromEntries(Object.entries(FILES).map(([name, content]) => [name.replace(/^(artifacts|static)\//, `$1/${ID}/${COMMIT_SHA}/`), content]));
+    const expected = Object.fromEntries(Object.entries(FILES).map(([name, content]) => [name.replace(/^(artifacts|static)\//, `$1/${ID}/${COMMIT_SHA}/${ID}/`), content]));
     expect((await promoted(ID)).sort()).toEqual(Object.keys(expected).sort());
     for (const [key, content] of Object.entries(expected)) {
       const { Body } = await pipeline.pipeline.s3.send(new GetObjectCommand({ Bucket: pipeline.pipeline.artifactsBucket, Key: key }));

@@ -104,10 +104,10 @@ test('time goes forward, and the parts of the total are its parts', () => {
 });
 
 test('artifacts: the server function, OpenNext\'s description, the manifest, static files, the seed of the ISR cache', () => {
-  const { projectId, commitSha, artifacts } = report;
+  const { projectId, commitSha, deploymentId, artifacts } = report;
   const keys = artifacts.map(({ key }) => key);
-  for (const name of ['lambda.zip', 'open-next.output.json', 'manifest.json']) expect(keys).toContain(`artifacts/${projectId}/${commitSha}/${name}`);
-  expect(keys).toContain(`static/${projectId}/${commitSha}/robots.txt`);
+  for (const name of ['lambda.zip', 'open-next.output.json', 'manifest.json']) expect(keys).toContain(`artifacts/${projectId}/${commitSha}/${deploymentId}/${name}`);
+  expect(keys).toContain(`static/${projectId}/${commitSha}/${deploymentId}/robots.txt`);
   expect(keys).toContainEqual(expect.stringMatching(/\/_next\/static\/chunks\/.*\.js$/));
   expect(keys).toContainEqual(expect.stringMatching(/\/isr-cache\/.*isr/));
   for (const { bytes } of artifacts) expect(bytes).toEqual(expect.any(Number));

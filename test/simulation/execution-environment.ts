@@ -6,6 +6,7 @@ import * as crypto from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
+import { Readable } from 'node:stream';
 import * as vm from 'node:vm';
 
 /** One HTTP request of the handler's AWS SDK. */
@@ -226,9 +227,9 @@ class ClientRequest extends EventEmitter {
   }
 }
 
-/** As much of a stream as the SDK needs to collect a body. */
+/** As much of a stream as the SDK needs to collect a body; for one of S3 it has to be a Readable by name. */
 function responseOf({ status, headers, body }: HttpAnswer): object {
-  return {
+  return Object.assign(Object.create(Readable.prototype) as object, {
     statusCode: status,
     statusMessage: '',
     headers,
@@ -240,5 +241,5 @@ function responseOf({ status, headers, body }: HttpAnswer): object {
       to.end();
       return to;
     },
-  };
+  });
 }

@@ -35,7 +35,7 @@ function nth(n: number, handler: string, operation: string, fault: ReturnType<No
 test('a request becomes a build, its files lie where they belong, and nothing is left to do', async () => {
   expect(await run()).toBe(true);
   expect(await world.records()).toEqual([expect.objectContaining({ deploymentId: 'deployment-1', status: 'success' })]);
-  expect(await world.bucket.keys()).toEqual(expect.arrayContaining([`artifacts/project-1/${REQUEST.commitSha}/manifest.json`]));
+  expect(await world.bucket.keys()).toEqual(expect.arrayContaining([`artifacts/project-1/${REQUEST.commitSha}/${REQUEST.deploymentId}/manifest.json`]));
   expect(world.codeBuild.builds).toEqual([expect.objectContaining({ deploymentId: 'deployment-1', status: 'SUCCEEDED' })]);
   expect(world.observed.statusEvents.at(-1)!.detail).toMatchObject({ deploymentId: 'deployment-1', status: 'success' });
 });

@@ -22,7 +22,7 @@ export interface Authentication {
   /** As in the credential scope. */
   readonly service: string;
   readonly region: string;
-  /** Missing, as in tests of a service: its form and its time are checked, and whoever names a key is believed. */
+  /** Missing, as in tests that have a clock of their own: only its form is checked, and whoever names a key is believed. */
   readonly secretOf?: SecretOf;
 }
 
@@ -42,9 +42,9 @@ export interface Caller {
 export async function authenticate(request: IncomingMessage, { region, secretOf, service }: Authentication, body?: Buffer): Promise<Caller | undefined> {
   const signature = statedSignature(request);
   if (!signature) return undefined;
-  checkValidity(signature);
   const { accessKeyId } = signature;
   if (!secretOf) return { accessKeyId, signature };
+  checkValidity(signature);
   checkScope(signature, { region, service });
   const secret = secretOf(accessKeyId);
   if (secret === undefined) {
