@@ -2,7 +2,8 @@ import { contentType } from 'mime-types';
 import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
 import type { FailureCode } from '../../src/contract/failure-codes';
 import {
-  artifactsPrefix, BuiltDeployment, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY, staticPrefix,
+  artifactsPrefix, type BuiltDeployment, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY,
+  staticPrefix,
 } from '../../src/contract/keys';
 import { quoted } from '../shared/quoted';
 

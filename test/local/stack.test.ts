@@ -14,13 +14,11 @@ import { startStack, type LocalStack } from '../../local/stack';
 import { readAssembly } from '../../local/template/assembly';
 
 const HANDLERS = `
+const { InvokeCommand, LambdaClient } = require(${JSON.stringify(require.resolve('@aws-sdk/client-lambda'))});
 exports.watcher = async (event) => {
   console.log(JSON.stringify(event));
   if (event['detail-type'] !== 'Scheduled Event') return event;
-  const url = process.env.AWS_ENDPOINT_URL_LAMBDA + '/2015-03-31/functions/' + process.env.WORKER + '/invocations';
-  const authorization = 'AWS4-HMAC-SHA256 Credential=' + process.env.AWS_ACCESS_KEY_ID + '/20260101/us-east-1/lambda/aws4_request';
-  const { status } = await fetch(url, { method: 'POST', headers: { authorization, 'x-amz-invocation-type': 'Event' }, body: JSON.stringify({ from: 'watcher' }) });
-  if (status !== 202) throw new Error('Invoke answered ' + status);
+  await new LambdaClient().send(new InvokeCommand({ FunctionName: process.env.WORKER, InvocationType: 'Event', Payload: JSON.stringify({ from: 'watcher' }) }));
 };
 exports.worker = async (event) => { console.log(JSON.stringify(event)); if (event.fails) throw new Error('as asked'); };
 `;
