@@ -25,9 +25,8 @@ interface Secrets {
 }
 
 async function look(files: Record<string, string | Buffer>, handover: Secrets = {}) {
-  await machine.state({ handover: JSON.stringify({ version: 1, cache: {}, ...handover }) });
   await machine.files('app/.open-next', files);
-  const result = await machine.step('package');
+  const result = await machine.step('package', {}, JSON.stringify(handover));
   for (const value of Object.values({ ...handover.installEnvironment, ...handover.buildEnvironment })) expect(result.output).not.toContain(value);
   return { ...result, warnings: (await machine.fact('warnings').catch(() => '')).split('\n').filter(Boolean).map((line) => JSON.parse(line)) };
 }

@@ -66,7 +66,7 @@ test('in a postinstall script, below the pipeline\'s own steps; his app is built
   expect(attack.loot.at(-1)).toMatchObject({ what: 'done' });
   expect(attack.record).toMatchObject({ status: 'success' });
   expect(await platform.outside()).toEqual(before);
-  expect(await platform.booty()).toEqual(expect.arrayContaining([expect.stringMatching(/^artifacts\/attacker-postinstall\/[0-9a-f]{40}\/lambda\.zip$/)]));
+  expect(await platform.booty()).toEqual(expect.arrayContaining([expect.stringMatching(/^artifacts\/attacker-postinstall\/[0-9a-f]{40}\/attacker-postinstall-\w+\/lambda\.zip$/)]));
   expect((await platform.booty()).filter((key) => !key.includes('/attacker-postinstall/'))).toEqual([]);
   expect(platform.denials().filter((denial) => !/^(\S*BuildsBuildRole|Anonymous) /.test(denial))).toEqual([]);
   expect(await platform.pipeline.builds()).toHaveLength(1);
