@@ -5,6 +5,8 @@ import { basename, join } from 'node:path';
 import { fail, load, warn } from './common.mjs';
 import { list } from './function-files.mjs';
 
+process.on('uncaughtException', (error) => fail('PACKAGE_FAILED', error.stack));
+
 const LEAST = 16; // characters of a value: shorter ones are words, or there by chance
 const LARGEST = 64e6; // bytes of a file: larger ones are no text
 
