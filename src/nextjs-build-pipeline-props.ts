@@ -109,6 +109,8 @@ export interface NextjsBuildPipelineProps {
    * CodeBuild keeps only the newest version of its own images at hand: another image makes every build start minutes later.
    * An image in ECR lets the builds pull from its repository; an image that needs credentials is refused.
    *
+   * Settings of package managers in root's home directory, such as `.npmrc`, are given to every app: no tokens there.
+   *
    * @default codebuild.LinuxBuildImage.STANDARD_7_0 - `aws/codebuild/standard:7.0`
    */
   readonly buildImage?: codebuild.IBuildImage;

@@ -21,12 +21,13 @@ settle() {
   printf %s "$2" > "$STATE/temporary"
 }
 # The user is of use if it may write there, finds the same programs as we do, and can change none that we run.
-works() { found=$(bash "$STEPS/programs.sh") && [ "$found" = "$(bash "$STEPS/untrusted.sh" programs.sh 2> /dev/null)" ]; }
+works() { found=$(bash "$STEPS/programs.sh") && [ "$found" = "$(bash "$STEPS/untrusted.sh" programs.sh "$STEPS" "$STATE" 2> /dev/null)" ]; }
 
 user=''
 if [ "$EUID" = 0 ]; then
   # Between two commands CodeBuild keeps its environment there, and in it the way to the credentials.
   chmod go= /codebuild/output/tmp 2> /dev/null || true
+  chmod go-w "$CODEBUILD_SRC_DIR"
   # All that runs as the build user is ended before the upload: it must be this build's alone. One without a name is: no other shell has our parent's number.
   users=$((2000000000 + PPID))
   users=$users:$users

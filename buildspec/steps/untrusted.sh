@@ -10,9 +10,13 @@ allowed="$allowed|(node|open_next)_version|function_architecture|(deployment|pro
 allowed="$allowed|(p?npm_config|yarn|corepack|bun_config)_.*"
 # The local run leads git to its own server.
 if [ "$1" = checkout.sh ]; then allowed="$allowed|git_config_.*"; fi
-# What the platform gives to every app.
-for list in ${!BUILD_ENVIRONMENT*}; do allowed="$allowed|${!list// /|}"; done
 environment=()
+# What the platform gives to every app, by these very names.
+for list in ${!BUILD_ENVIRONMENT*}; do
+  for name in ${!list}; do
+    if [ -n "${!name+set}" ]; then environment+=("$name=${!name}"); fi
+  done
+done
 shopt -s nocasematch
 for name in $(compgen -e); do
   if [[ $name =~ ^($allowed)$ ]]; then environment+=("$name=${!name}"); fi

@@ -6,6 +6,9 @@ user=$(<"$STATE/build-user") uid=$EUID
 if [ -n "$user" ]; then
   uid=${user%:*}
   bash "$STEPS/untrusted.sh" end.mjs "$uid" || fail PACKAGE_FAILED 'What the build has left running cannot be ended.'
+  # It ran among those that it was to end: what it says of them proves nothing.
+  left=$({ cat /proc/[0-9]*/status 2> /dev/null || true; } | awk -v uid="$uid" '/^State:/ { dead = $2 ~ /[ZX]/ } /^Uid:/ && !dead && ($2 == uid || $3 == uid)')
+  [ -z "$left" ] || fail PACKAGE_FAILED 'What the build has left running did not end.'
 fi
 stray=$(find "$OUTPUT" "$CODEBUILD_SRC_DIR/archives" ! -type d ! -type f -o ! -user "$uid" | sed -n 1p)
 [ -z "$stray" ] || fail PACKAGE_FAILED "$(printf %q "$stray") is neither a file nor a directory of the build's own."

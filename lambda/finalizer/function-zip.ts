@@ -24,6 +24,9 @@ const MAX_DIRECTORY_BYTES = 16 * 1024 ** 2;
 const DIRECTORY_HEADER_BYTES = 46;
 /** Of an entry where its bytes are, before its name. */
 const LOCAL_HEADER_BYTES = 30;
+/** Of what ends a zip file, before its comment; and so many more if it needs counts of 64 bits. */
+const END_BYTES = 22;
+const ZIP64_END_BYTES = 76;
 /** The only compression that Lambda is sure to know. */
 const DEFLATE = 8;
 /** It cannot make more of a byte. */
@@ -86,6 +89,9 @@ async function check(zip: ZipFile, reader: BlockReader): Promise<void> {
     if (links.length > MAX_LINKS) throw new ZipProblem(`has more than ${MAX_LINKS} links`);
     places.push([entry.relativeOffsetOfLocalHeader, entry.relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + entry.fileNameLength + entry.compressedSize]);
   }
+  // Whoever goes by the directory's bytes, not by the number of its entries, must find no more. (Its type says boolean.)
+  const end = END_BYTES + zip.comment.length;
+  if (![end, end + ZIP64_END_BYTES].includes(zip.fileSize - Number(zip.readEntryCursor))) throw new ZipProblem('has more in its directory than the number of entries that it states');
   checkPlaces(places, zip.fileSize);
   checkNothingBelow(links, names);
   await checkTargets(links, zip, reader);

@@ -1,10 +1,11 @@
 import { CopyObjectCommand, DeleteObjectCommand, DeleteObjectsCommand, GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { concurrently } from './concurrently';
 import { MAX_STAGED_OBJECTS, Promotion, StagedObject } from './promotion-plan';
+import { logger } from '../shared/logger';
 import { quoted } from '../shared/quoted';
 
 /** S3 answers a copy of a small object in some 50 ms; 50 at a time stay far below its 3,500 writes per second and prefix. */
-const CONCURRENT_COPIES = 50;
+const CONCURRENT_CALLS = 50;
 
 /** DeleteObjects takes at most 1,000 keys. */
 const DELETE_BATCH = 1_000;
@@ -47,19 +48,28 @@ export class StagingArea {
   public async promote(
     promotions: readonly Promotion[], beforeEach: () => Promise<void>, afterEach: (promotion: Promotion) => Promise<void> = async () => {},
   ): Promise<void> {
-    await concurrently(promotions, CONCURRENT_COPIES, async (promotion) => {
+    await concurrently(promotions, CONCURRENT_CALLS, async (promotion) => {
       await beforeEach();
       await this.copy(promotion);
       await afterEach(promotion);
     });
   }
 
+  /** All of what a build may store. Of a flood, or what still comes in, the rest is left to the bucket's lifecycle rule. */
   public async remove(): Promise<void> {
+    let removed = 0;
     for await (const page of paginateListObjectsV2({ client: this.s3, pageSize: DELETE_BATCH }, { Bucket: this.bucket, Prefix: this.prefix })) {
       if (!page.Contents?.length) continue;
+      if (removed > MAX_STAGED_OBJECTS) {
+        logger.warn('More objects are staged than are removed now: the lifecycle rule does it', { prefix: this.prefix, removed });
+        return;
+      }
       const keys = page.Contents.map(({ Key }) => Key!);
+      removed += keys.length;
       // XML, which DeleteObjects sends, cannot carry every character that a key may have; a URL can.
-      for (const Key of keys.filter((key) => NOT_IN_XML.test(key))) await this.s3.send(new DeleteObjectCommand({ Bucket: this.bucket, Key }));
+      await concurrently(keys.filter((key) => NOT_IN_XML.test(key)), CONCURRENT_CALLS, async (Key) => {
+        await this.s3.send(new DeleteObjectCommand({ Bucket: this.bucket, Key }));
+      });
       const others = keys.filter((key) => !NOT_IN_XML.test(key));
       if (!others.length) continue;
       const { Errors = [] } = await this.s3.send(new DeleteObjectsCommand({

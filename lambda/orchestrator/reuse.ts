@@ -4,6 +4,9 @@ import type { DeploymentArtifacts } from '../../src/contract/deployment';
 import { logger } from '../shared/logger';
 import type { PromotedArtifacts, PromotedBuild } from '../shared/state/promoted-artifacts';
 
+/** S3 lists 1,000 in some 100 ms, and other requests wait meanwhile: a site of more files than most is built again. */
+const MAX_OBJECTS = 20_000;
+
 /** Finds the build that need not be done again: of the same commit, from the same inputs, and all of it still there. */
 export class Reuse {
   constructor(private readonly promoted: PromotedArtifacts, private readonly s3: S3Client, private readonly bucket: string) {}
@@ -22,6 +25,7 @@ export class Reuse {
 
   /** Somebody may have removed some of it: a lifecycle rule of the bucket, a person. */
   private async isComplete({ artifactsPrefix, objectCount, staticPrefix, totalBytes }: DeploymentArtifacts): Promise<boolean> {
+    if (objectCount > MAX_OBJECTS) return false;
     let [count, bytes] = [0, 0];
     for (const prefix of [artifactsPrefix, staticPrefix]) {
       for await (const page of paginateListObjectsV2({ client: this.s3 }, { Bucket: this.bucket, Prefix: prefix })) {

@@ -74,7 +74,11 @@ export class HttpsClient {
       const end = (reason: Error) => (response ?? sent).destroy(reason);
       const abort = () => end(this.signal.reason as Error);
       this.signal.addEventListener('abort', abort, { once: true });
-      sent.on('close', () => this.signal.removeEventListener('abort', abort));
+      sent.on('close', () => {
+        this.signal.removeEventListener('abort', abort);
+        // Of an answer that is none, such as a change of protocols, nothing else is heard.
+        reject(new PassingTrouble(`${url.host} ended the connection.`));
+      });
       sent.on('timeout', () => end(new Error(`nothing came for ${this.silenceMs / 1000} s`)));
       sent.on('response', (received) => resolve(response = received));
       sent.on('error', (error) => reject(troubleWith(url.host, error)));

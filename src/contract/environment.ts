@@ -78,14 +78,14 @@ export const HANDOVER_ENV = {
 /** What the steps of the buildspec set for each other. */
 const STEP_VARIABLES = ['STEPS', 'STATE', 'CHECKOUT', 'OUTPUT', 'CI', 'SHARP_VERSION', 'JOB'];
 
-/** Names that nobody but the pipeline sets: they steer the shell, git, npm, Node.js, AWS or this pipeline. */
+/** Names that nobody but the pipeline sets: they steer the shell, git, npm, Node.js, AWS or this pipeline. Some of these heed no case. */
 const RESERVED: readonly RegExp[] = [
-  /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/,
+  /^(PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|NODE_ENV)$/i,
   // bash ends when somebody sets these.
-  /^(BASHOPTS|SHELLOPTS|UID|EUID|PPID)$/,
-  /^(AWS_|CODEBUILD_|GIT_|EXIT_|BUILD_ENVIRONMENT)/,
+  /^(BASHOPTS|SHELLOPTS|UID|EUID|PPID)$/i,
+  /^(AWS_|CODEBUILD_|GIT_|EXIT_|BUILD_ENVIRONMENT)/i,
   /^npm_config_/i,
-  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...Object.values(HANDOVER_ENV), ...STEP_VARIABLES].join('|')})$`),
+  new RegExp(`^(${[...Object.values(PROJECT_ENV), ...Object.values(BUILD_ENV), ...Object.values(HANDOVER_ENV), ...STEP_VARIABLES].join('|')})$`, 'i'),
 ];
 
 /** Why a build cannot be given a variable of this name; undefined: it can. */

@@ -13,7 +13,7 @@ export const STATE_KINDS = {
   branch: 'BRANCH',
   /** Until when CodeBuild need not be asked: it has just said that it takes no more builds. One item. */
   capacity: 'CAPACITY',
-  /** A build of a commit that can be used again, and what it was built from. `id`: see artifactsKey. */
+  /** A build of a branch's commit that can be used again, and what it was built from. `id`: see artifactsKey. */
   artifacts: 'ARTIFACTS',
   /** How far the promotion of a large build has come. `id`: the build's. */
   promotion: 'PROMOTION',
@@ -37,6 +37,6 @@ export function branchKey({ projectId, branch }: { projectId: string; branch: st
   return `${projectId}#${branch}`;
 }
 
-export function artifactsKey({ projectId, commitSha }: { projectId: string; commitSha: string }): string {
-  return `${projectId}#${commitSha}`;
+export function artifactsKey({ projectId, commitSha, branch }: { projectId: string; commitSha: string; branch: string }): string {
+  return `${projectId}#${commitSha}#${branch}`;
 }

@@ -183,6 +183,14 @@ describe('in a build that root runs', () => {
     expect(processes).not.toMatch(new RegExp(`^ *${user} +[^Z]`, 'm'));
   }, TIMEOUT_MS);
 
+  testAsRoot('nor does anything go on when the build has talked the one who was to end it out of it', async () => {
+    await writeFile(machine.path('src/steps/end.mjs'), '');
+    const result = await build({ build: 'setsid sleep 300 > /dev/null 2>&1 &' });
+    await machine.bash('pkill -9 -u "$(cut -d: -f1 "$STATE/../../trusted/build-user")"');
+    expect(result).toMatchObject({ failure: 'PACKAGE_FAILED', output: expect.stringContaining('What the build has left running did not end.') });
+    expect(await readdir(machine.path('uploaded')).catch(() => 'nothing')).toBe('nothing');
+  }, TIMEOUT_MS);
+
   testAsRoot.each([
     ['a link to root\'s own', 'ln -s ROOTS-OWN .open-next/assets/leak', 0],
     ['a link to a directory of root\'s own', 'ln -s $(dirname ROOTS-OWN) .open-next/assets/leak', 0],

@@ -60,7 +60,7 @@ describe.each(MACHINES)('in a build that %s runs', (_, uid) => {
       LC_ALL: 'C',
       npm_config_registry: 'https://npm.example',
       FEATURE_FLAG: 'on',
-      BUILD_ENVIRONMENT: 'FEATURE_FLAG NOT_SET',
+      BUILD_ENVIRONMENT: 'FEATURE_FLAG NOT_SET handover_url some_secret',
       FROM_LAPTOP: 'yes',
       BUILD_ENVIRONMENT_OF_LOCAL_RUN: 'FROM_LAPTOP',
       [HANDOVER_ENV.source]: 'handover',
@@ -189,6 +189,12 @@ describe('in a build that root runs', () => {
     expect(await untrusted('. "$STEPS/common.sh"; touch "$CHECKOUT/file" "$TMPDIR/file"')).toMatchObject({ status: 0 });
   });
 
+  testAsRoot('a source directory that anybody could write to is so no more', async () => {
+    await chmod(machine.source, 0o777);
+    expect((await prepare()).output).toContain('The app\'s code runs as user');
+    expect(((await stat(machine.source)).mode % 0o1000).toString(8)).toBe('755');
+  });
+
   describe('where there is no other user to be had', () => {
     async function expectWarning(environment: Record<string, string> = {}): Promise<void> {
       const { output, user, work } = await prepare('', environment);
@@ -204,6 +210,11 @@ describe('in a build that root runs', () => {
 
     testAsRoot('nor is a setpriv trusted that knows not what it is asked for', async () => {
       await machine.command('setpriv', 'echo "BusyBox: unrecognized option" >&2; exit 1');
+      await expectWarning();
+    });
+
+    testAsRoot('anybody could replace the directory of what root runs', async () => {
+      await chmod(machine.directory, 0o777);
       await expectWarning();
     });
 

@@ -111,6 +111,7 @@ describe('The default branch\'s commit, built on a preview branch with a poisone
     expect(await platform.content(key)).toBe('let honest;');
 
     const { record: again } = await platform.attack({ ...request, deploymentId: `${name}-again` });
+    expect(again).toMatchObject({ status: 'success', reusedFrom: honestly.deploymentId });
     expect(await platform.content(`${again.artifacts!.staticPrefix}_next/static/main.js`)).toBe('let honest;');
   }, BOUND_MS);
 });

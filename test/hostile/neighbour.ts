@@ -45,7 +45,7 @@ export async function moveIn(local: LocalPipeline, stateTable: string): Promise<
   await local.putRecord({ ...record, deploymentId: neighbour.deploymentId, status: 'building', buildId: neighbour.buildArn.split(':build/')[1] });
   await local.putRecord({ ...record, deploymentId: 'neighbour-2', status: 'queued' });
   const state = [
-    { kind: STATE_KINDS.artifacts, id: `${PROJECT}#${COMMIT}`, deploymentId: 'neighbour-0', inputs: 'inputs', artifacts: {} },
+    { kind: STATE_KINDS.artifacts, id: `${PROJECT}#${COMMIT}#main`, deploymentId: 'neighbour-0', inputs: 'inputs', artifacts: {} },
     { kind: STATE_KINDS.cache, id: PROJECT, next: { without: 60 } },
     { kind: STATE_KINDS.branch, id: `${PROJECT}#main`, deploymentId: 'neighbour-2', createdAt: record.createdAt },
   ];

@@ -13,7 +13,7 @@ const { branch } = buildRequest({});
 
 const put = (key: string, body: string) => pipeline.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body }));
 const key = (layer: 'dependencies' | 'next') => cacheKey(pipeline.id, branch, layer);
-const artifactsItem = () => pipeline.tables.state(STATE_KINDS.artifacts, artifactsKey({ projectId: pipeline.id, commitSha: COMMIT_SHA }));
+const artifactsItem = () => pipeline.tables.state(STATE_KINDS.artifacts, artifactsKey({ projectId: pipeline.id, commitSha: COMMIT_SHA, branch: 'main' }));
 
 async function stage(report: { cache?: Record<string, CacheUse>; timings?: Record<string, number> } = {}): Promise<void> {
   await pipeline.stage(['cache/dependencies', 'cache/next']);
@@ -70,6 +70,14 @@ test('record and event say how long the phases took, what became of the cache, a
   expect(await pipeline.tables.state(STATE_KINDS.cache, pipeline.id)).toMatchObject({ accounts: { next: { without: 30, saved: [17] } } });
 });
 
+test('what a build of another branch says of its cache decides nothing for the default branch', async () => {
+  await pipeline.putRecord({ defaultBranch: 'production' });
+  await stage({ cache: { next: { result: 'damaged', restoreSeconds: 100_000 } } });
+  await pipeline.deliver();
+  expect(await pipeline.record()).toMatchObject({ status: 'success', cache: { next: { result: 'damaged' } } });
+  expect(await pipeline.tables.state(STATE_KINDS.cache, pipeline.id)).toBeUndefined();
+});
+
 test('a manifest that is no JSON, or too large, says nothing and fails nothing', async () => {
   await put(`${stagingPrefix(pipeline.arn)}artifacts/manifest.json`, 'x'.repeat(1024 ** 2 + 1));
   await pipeline.deliver();
@@ -92,7 +100,7 @@ test('if nobody knows the inputs, it will not be used again', async () => {
 
 test('until all of it is in place, an earlier build of the commit stays the one to use again', async () => {
   const earlier = { deploymentId: 'earlier', inputs: 'x', artifacts: {} };
-  await pipeline.tables.putState(STATE_KINDS.artifacts, artifactsKey({ projectId: pipeline.id, commitSha: COMMIT_SHA }), earlier);
+  await pipeline.tables.putState(STATE_KINDS.artifacts, artifactsKey({ projectId: pipeline.id, commitSha: COMMIT_SHA, branch: 'main' }), earlier);
   pipeline.answer({}, { [BUILD_ENV.deploymentId]: pipeline.id, [BUILD_ENV.projectId]: pipeline.id, [HANDOVER_ENV.inputs]: 'inputs' });
   const seen: unknown[] = [];
   pipeline.onS3Call = async ({ action }) => {

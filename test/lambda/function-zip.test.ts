@@ -153,6 +153,8 @@ describe('What is no zip file that everybody reads the same way is refused', () 
     ['a zip file without its end', zipFile([file('a')]).subarray(0, -1)],
     ['a zip file with something after its end', Buffer.concat([zipFile([file('a')]), Buffer.from('x')])],
     ['no files', zipFile([])],
+    ['more entries than it says', zipFile([file('a'), link('hidden', '/etc/passwd')], { entryCount: 1 })],
+    ['more entries than it says, and a comment', zipFile([file('a'), file('hidden')], { entryCount: 1, comment: 'x'.repeat(54) })],
     ['fewer entries than it says', zipFile([file('a')], { entryCount: 2 })],
     ['a directory that is elsewhere', zipFile([file('a')], { directoryOffset: 3 })],
     ['a directory outside of the file', zipFile([file('a')], { directoryOffset: 1_000_000 })],

@@ -5,6 +5,7 @@ import { artifactsKey, STATE_KINDS } from '../../../src/contract/state-table';
 interface Commit {
   readonly projectId: string;
   readonly commitSha: string;
+  readonly branch: string;
 }
 
 export interface PromotedBuild {
@@ -15,7 +16,7 @@ export interface PromotedBuild {
   readonly artifacts: DeploymentArtifacts;
 }
 
-/** The last build of each commit that succeeded, for deployments to come that ask for the same. */
+/** The last build of each commit of a branch that succeeded, for deployments to come that ask for the same. */
 export class PromotedArtifacts {
   constructor(private readonly table: StateTable) {}
 

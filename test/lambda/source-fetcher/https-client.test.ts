@@ -37,6 +37,11 @@ test.each([
   expect(Date.now() - began).toBeLessThan(5_000);
 });
 
+test('a host that answers with another protocol has not answered', async () => {
+  forge.answer = () => ({ status: 101, headers: { connection: 'upgrade', upgrade: 'other' } });
+  await expect(get()).rejects.toEqual(new PassingTrouble(`${forge.host} ended the connection.`));
+});
+
 test('when time is up, it is up, also for a host that keeps talking', async () => {
   const talk = async function* (): AsyncGenerator<Buffer> {
     for (;;) {
