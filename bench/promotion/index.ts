@@ -142,13 +142,12 @@ async function answerForOthers(request: IncomingMessage, response: ServerRespons
   send(response, 200, { 'content-type': 'application/x-amz-json-1.1' }, JSON.stringify(answer));
 }
 
-function buildOf(arn: string): object {
-  const id = arn.split('/')[1];
+function buildOf(id: string): object {
   const name = id.split(':')[1];
   const variables = { [BUILD_ENV.deploymentId]: name, [BUILD_ENV.projectId]: name };
   return {
     id,
-    arn,
+    arn: buildArn(id),
     projectName: BUILD_PROJECT,
     buildStatus: 'SUCCEEDED',
     startTime: 1_795_348_860,
