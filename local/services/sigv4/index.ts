@@ -22,7 +22,7 @@ export interface Authentication {
   /** As in the credential scope. */
   readonly service: string;
   readonly region: string;
-  /** Missing, as in tests that have a clock of their own: only its form is checked, and whoever names a key is believed. */
+  /** Missing, as in tests that have a clock of their own: only its form, and whether a URL has expired, is checked, and whoever names a key is believed. */
   readonly secretOf?: SecretOf;
 }
 
@@ -43,8 +43,8 @@ export async function authenticate(request: IncomingMessage, { region, secretOf,
   const signature = statedSignature(request);
   if (!signature) return undefined;
   const { accessKeyId } = signature;
+  if (secretOf || signature.presigned) checkValidity(signature);
   if (!secretOf) return { accessKeyId, signature };
-  checkValidity(signature);
   checkScope(signature, { region, service });
   const secret = secretOf(accessKeyId);
   if (secret === undefined) {
