@@ -97,6 +97,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       snapshotSerializers: ['<rootDir>/test/support/asset-hash-serializer.ts'],
       modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/cdk.out/'],
+      // What Jest keeps of a hundred files makes the next ones ten times slower: a new process then. Above what the heaviest file needs.
+      workerIdleMemoryLimit: '512MB',
     },
   },
   // .npmignore: jsii writes one with each compilation; what is published says `files` in package.json.
