@@ -3,7 +3,7 @@ import { RandomAccessReader } from 'yauzl';
 /** Bytes of an object from `start` up to but not including `end`. */
 export type ReadRange = (start: number, end: number) => Promise<Buffer>;
 
-/** The central directory of most functions fits into one or two; S3 takes some 30 ms for it, however small. */
+/** The central directory of most functions fits into one or two, and few of these are needed. */
 const BLOCK_BYTES = 256 * 1024;
 
 /** 16 MiB of a zip file at a time, however large it is, and in whatever order it is read. */

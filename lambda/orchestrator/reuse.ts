@@ -4,7 +4,7 @@ import type { DeploymentArtifacts } from '../../src/contract/deployment';
 import { logger } from '../shared/logger';
 import type { PromotedArtifacts, PromotedBuild } from '../shared/state/promoted-artifacts';
 
-/** S3 lists 1,000 in some 100 ms, and other requests wait meanwhile: a site of more files than most is built again. */
+/** S3 lists 1,000 in a call: 20 calls, one after the other, while other requests wait. A site of more files than most is built again. */
 const MAX_OBJECTS = 20_000;
 
 /** Finds the build that need not be done again: of the same commit, from the same inputs, and all of it still there. */

@@ -13,9 +13,9 @@ const KILLED = 137;
 const PHASES_BEFORE_BUILDSPEC = ['SUBMITTED', 'QUEUED', 'PROVISIONING', 'DOWNLOAD_SOURCE'];
 
 /** Where a command failed without one of our exit codes (its shell was killed, say), the phase tells at least what was being done. */
-const FAILURE_OF_PHASE: Readonly<Record<string, FailureCode>> = {
-  INSTALL: 'CODEBUILD_FAULT', PRE_BUILD: 'INSTALL_FAILED', BUILD: 'BUILD_FAILED', POST_BUILD: 'PACKAGE_FAILED',
-};
+const FAILURE_OF_PHASE: ReadonlyMap<string, FailureCode> = new Map([
+  ['INSTALL', 'CODEBUILD_FAULT'], ['PRE_BUILD', 'INSTALL_FAILED'], ['BUILD', 'BUILD_FAILED'], ['POST_BUILD', 'PACKAGE_FAILED'],
+]);
 
 export function outcomeOf(build: Build): BuildOutcome {
   switch (build.buildStatus) {
@@ -52,7 +52,7 @@ function failureOfPhases(phases: readonly BuildPhase[]): FailureCode {
   if (failed.contexts?.some(({ statusCode }) => statusCode === 'SINGLE_BUILD_CONTAINER_DEAD')) return 'OUT_OF_MEMORY';
   const exitCode = exitCodeOf(failed);
   if (exitCode === KILLED) return 'OUT_OF_MEMORY';
-  return failureOfExitCode(exitCode ?? 0) ?? FAILURE_OF_PHASE[failed.phaseType ?? ''] ?? 'CODEBUILD_FAULT';
+  return failureOfExitCode(exitCode ?? 0) ?? FAILURE_OF_PHASE.get(failed.phaseType ?? '') ?? 'CODEBUILD_FAULT';
 }
 
 /** The first failed phase is the cause; later ones fail because of it. */

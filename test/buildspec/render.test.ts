@@ -5,6 +5,7 @@ import { transform } from 'esbuild';
 import { parse } from 'yaml';
 import { BuildMachine } from './build-machine';
 import { NextjsBuildSpec, renderBuildSpec } from '../../src/buildspec';
+import { CACHE_LAYERS } from '../../src/contract/cache';
 import { EXIT_CODES } from '../../src/contract/failure-codes';
 
 const ROOT = path.join(__dirname, '..', '..');
@@ -48,6 +49,11 @@ describe('the steps in it', () => {
 
   test('can be run', async () => {
     expect(await machine.bash('cd "$STEPS" && for file in *.sh; do bash -n "$file" || exit; done && for file in *.mjs; do node --check "$file" || exit; done')).toMatchObject({ status: 0 });
+  });
+
+  test('know the cache layers of the contract', async () => {
+    const { output } = await machine.bash('node -e "import(process.env.STEPS + \'/cache.mjs\').then(({ LAYERS }) => console.log(LAYERS.join()))"');
+    expect(output.trim()).toBe(CACHE_LAYERS.join());
   });
 
   test('know the exit statuses of the contract', () => {

@@ -5,6 +5,8 @@ import { MAX_STAGED_OBJECTS } from '../../lambda/finalizer/promotion-plan';
 import { StagingArea } from '../../lambda/finalizer/staging-area';
 
 const PAGE = 1_000;
+/** Three times of what is removed: as good as endless, but a test without the bound still ends. */
+const PAGES = 3 * MAX_STAGED_OBJECTS / PAGE;
 
 let s3: AwsStub<object, { $metadata: object }, object>;
 let pages: number;
@@ -16,7 +18,8 @@ beforeEach(() => {
 const area = () => new StagingArea(new S3Client({ region: 'eu-central-1' }), 'bucket', 'staging/build/');
 const fillWith = (name: (index: number) => string) => s3.on(ListObjectsV2Command as never).callsFake(() => {
   pages += 1;
-  return { Contents: Array.from({ length: PAGE }, (_, index) => ({ Key: `staging/build/${name(pages * PAGE + index)}` })), IsTruncated: true, NextContinuationToken: `${pages}` };
+  const objects = Array.from({ length: PAGE }, (_, index) => ({ Key: `staging/build/${name(pages * PAGE + index)}` }));
+  return { Contents: objects, IsTruncated: pages < PAGES, NextContinuationToken: `${pages}` };
 });
 
 test('what a build may have stored is removed, and a flood that goes on is left to the lifecycle rule', async () => {
