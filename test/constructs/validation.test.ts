@@ -68,7 +68,7 @@ test.each([
 
 test.each(['PATH', 'HOME', 'BASH_ENV', 'LD_PRELOAD', 'NODE_OPTIONS', 'NODE_ENV', 'GIT_SSH_COMMAND', 'AWS_PROFILE', 'CODEBUILD_SRC_DIR', 'npm_config_registry', 'NPM_CONFIG_IGNORE_SCRIPTS',
   'STEPS', 'CI', 'SHARP_VERSION', 'COMMIT_SHA', 'REPO_URL', 'DEPLOYMENT_ID', 'ARTIFACTS_BUCKET_NAME', 'NODE_VERSION', 'BUILD_ENVIRONMENT', 'BUILD_ENVIRONMENT_OF_LOCAL_RUN',
-  'handover_url', 'aws_container_credentials_relative_uri'])('the build environment cannot set %s', (name) => {
+  'handover_url', 'Path', 'node_options', 'aws_container_credentials_relative_uri'])('the build environment cannot set %s', (name) => {
   expect(creating({ buildEnvironment: { [name]: 'x' } })).toThrow(`'${name}' is reserved`);
 });
 

@@ -36,6 +36,10 @@ test.each([['INSTALL', 'CODEBUILD_FAULT'], ['PRE_BUILD', 'INSTALL_FAILED'], ['BU
     expect(outcomeOf(failedIn(phase, 'something else'))).toBe(code);
   });
 
+test('a phase that CodeBuild has not had until now, whatever its name', () => {
+  for (const phase of ['BATCH', 'toString', '__proto__']) expect(outcomeOf(failedIn(phase, 'exit status 1'))).toBe('CODEBUILD_FAULT');
+});
+
 const phase = (phaseType: string, phaseStatus: string): BuildPhase => ({ phaseType, phaseStatus }) as BuildPhase;
 
 describe('what fails before the buildspec starts is not the app\'s fault', () => {

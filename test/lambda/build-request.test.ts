@@ -55,7 +55,7 @@ describe('a request is refused, with the field and the reason', () => {
   describe('an environment for the app\'s build', () => {
     const problem = (buildEnvironment: unknown) => problemOf({ ...buildRequest(), buildEnvironment });
 
-    test.each(['PATH', 'NODE_OPTIONS', 'LD_PRELOAD', 'BASH_ENV', 'UID', 'GIT_SSH_COMMAND', 'AWS_REGION', 'CODEBUILD_SRC_DIR', 'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'HANDOVER_URL', 'COMMIT_SHA', 'STEPS', 'handover_url', 'aws_container_credentials_relative_uri'])(
+    test.each(['PATH', 'NODE_OPTIONS', 'LD_PRELOAD', 'BASH_ENV', 'UID', 'GIT_SSH_COMMAND', 'AWS_REGION', 'CODEBUILD_SRC_DIR', 'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'HANDOVER_URL', 'COMMIT_SHA', 'STEPS', 'handover_url', 'Path', 'node_options', 'aws_container_credentials_relative_uri'])(
       'sets %s', (name) => expect(problem({ [name]: 's3cret' })).toBe(`buildEnvironment has a variable "${name}" that is reserved, because it steers the shell, git, npm, Node.js, AWS or the pipeline itself; choose another name`),
     );
 

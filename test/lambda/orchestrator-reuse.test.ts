@@ -61,7 +61,10 @@ test.each<[string, () => unknown]>([
   ['the project has changed since', () => { codeBuild.project = { ...PROJECT, environment: { ...PROJECT.environment!, image: 'another' } }; }],
   ['an object is gone', () => s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: 'a', Size: 60 }] })],
   ['everything is gone', () => s3.on(ListObjectsV2Command).resolves({})],
-  ['it has more objects than can be counted while others wait', () => promoted({ artifacts: { ...artifacts, objectCount: 20_001 } })],
+  ['it has more objects than can be counted while others wait', () => {
+    s3.on(ListObjectsV2Command).resolves({ Contents: Array.from({ length: 20_001 }, (_, index) => ({ Key: `${index}`, Size: 1 })) });
+    return promoted({ artifacts: { ...artifacts, objectCount: 20_001 } });
+  }],
   ['S3 does not answer', () => s3.on(ListObjectsV2Command).rejects(new Error('timeout'))],
   ['CodeBuild does not say what it would build from', () => codeBuild.mock.on(BatchGetProjectsCommand).rejects(new Error('throttled'))],
 ])('it is built if %s', async (_, change) => {
