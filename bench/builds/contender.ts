@@ -166,8 +166,8 @@ export class Contender {
       ...environment,
       ...gitServer.buildEnvironment,
       ...pipeline.stack.endpoints,
-      AWS_ACCESS_KEY_ID: 'operator',
-      AWS_SECRET_ACCESS_KEY: 'local',
+      AWS_ACCESS_KEY_ID: pipeline.stack.operator.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: pipeline.stack.operator.secretAccessKey,
       AWS_REGION: 'us-east-1',
       TARGET: `s3://${pipeline.pipeline.artifactsBucket}/bench/${this.name}`,
     };
