@@ -126,6 +126,7 @@ export class NextjsBuildPipeline extends Construct {
    * - defaultBranch: a branch without a build cache of its own begins with that one's,
    * - forceBuild: true builds even what has been built before with the same settings,
    * - withoutCache: true restores no build cache,
+   * - withoutSecrets: true builds code of strangers: without install secrets, and with a cache of its own; not with buildEnvironment,
    * - buildEnvironment: variables for the app's own build script, at most 200 and 64 KiB; they are in no record, event or log.
    *
    * Send it with MessageGroupId = projectId, so that one busy project does not delay the others.

@@ -52,7 +52,10 @@ const buildRequest = z.strictObject({
   defaultBranch: branch.optional(),
   forceBuild: choice,
   withoutCache: choice,
+  withoutSecrets: choice,
   buildEnvironment: buildEnvironment.optional(),
+}).refine(({ buildEnvironment: variables, withoutSecrets }) => !(variables && withoutSecrets), {
+  path: ['buildEnvironment'], error: 'cannot be combined with withoutSecrets: whoever wrote the code could read it',
 }) satisfies z.ZodType<BuildRequest>;
 
 export type ParsedBuildRequest =

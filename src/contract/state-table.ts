@@ -5,7 +5,7 @@
 export const STATE_TABLE = { partitionKey: 'kind', sortKey: 'id', timeToLive: 'expiresAt' } as const;
 
 export const STATE_KINDS = {
-  /** A deployment that has not ended, or whose end is not dealt with. `id`: see openDeploymentKey. */
+  /** A deployment that has not ended, or whose end is not dealt with, or whose record is about to be written. `id`: see openDeploymentKey. */
   open: 'OPEN',
   /** A project with builds that run or wait. `id`: the project's. */
   project: 'PROJECT',
