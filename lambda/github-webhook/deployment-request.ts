@@ -1,0 +1,41 @@
+import type { Change, Repository } from './change';
+import { deploymentIdOf } from './deployment-id';
+import { currentUrl } from './repository-match';
+import { BuildRequest, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH } from '../../src/contract/build-request';
+import type { ProjectItem } from '../../src/contract/webhook';
+import { isBranchName, isRelativeDirectory, repoUrlProblem } from '../shared/request-fields';
+
+export function requestOf(change: Change, project: ProjectItem, repository: Repository): BuildRequest & { readonly withoutSecrets?: boolean } {
+  const { branch, commitSha, fromFork } = change;
+  const { projectId, rootDirectory } = project;
+  return {
+    deploymentId: deploymentIdOf(projectId, change),
+    projectId,
+    commitSha,
+    repoUrl: currentUrl(project, repository),
+    branch,
+    ...(rootDirectory ? { rootDirectory } : {}),
+    // Code that nobody trusts gets nothing that others' builds have left, and no secrets.
+    ...(fromFork ? { withoutSecrets: true } : { defaultBranch: project.branch }),
+  };
+}
+
+/** Why nobody could build this, so that it is said to whoever pushes, and not found in a dead-letter queue; undefined: it is a good request. */
+export function requestProblem({ branch, defaultBranch, projectId, repoUrl, rootDirectory }: BuildRequest): string | undefined {
+  if (!ID_PATTERN.test(projectId)) return 'the project\'s item has no "projectId" that is one';
+  const urlProblem = repoUrl.length > MAX_REPO_URL_LENGTH ? 'is too long' : repoUrlProblem(repoUrl);
+  if (urlProblem) return `the repository's URL ${urlProblem}`;
+  if (!isBranch(branch)) return 'git would not accept the name of the branch';
+  if (defaultBranch !== undefined && !isBranch(defaultBranch)) return 'the project\'s "branch" is not the name of one';
+  if (rootDirectory === undefined || isRootDirectory(rootDirectory)) return undefined;
+  return 'the project\'s "rootDirectory" must be a relative path such as "apps/web", without ".", ".." or a trailing "/"';
+}
+
+function isBranch(name: string): boolean {
+  return name !== '' && name.length <= MAX_BRANCH_LENGTH && isBranchName(name);
+}
+
+/** A platform's table may hold anything. */
+function isRootDirectory(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= MAX_ROOT_DIRECTORY_LENGTH && isRelativeDirectory(value);
+}
