@@ -1,15 +1,16 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { GitHubApp } from './github-app';
-import type { HttpsClient } from './https-client';
-import { PassingTrouble, SourceProblem } from './source-problem';
+import { SourceProblem } from './source-problem';
 import type { SourceProviderSettings, TokenSettings } from '../../src/contract/source';
+import { GitHubApp } from '../shared/github-app';
+import { type HostProblem, PassingTrouble } from '../shared/host-problem';
+import type { HttpsClient } from '../shared/https-client';
 import { logger } from '../shared/logger';
 
 /** What signs in at one host, for as long as one source is fetched. It leaves this process in the header of requests to that host only. */
 export interface Credential {
   readonly authorization: string;
   /** What a host's answer means; undefined: nothing that has to do with the credential. */
-  refused(status: number): SourceProblem | undefined;
+  refused(status: number): HostProblem | undefined;
   /** Takes the credential out of a text, should the host have put it there. */
   conceal(text: string): string;
 }
@@ -54,7 +55,7 @@ function installationCredential(host: string, token: string): Credential {
   });
 }
 
-function basicCredential(username: string, token: string, refusals: Readonly<Record<number, SourceProblem>>): Credential {
+function basicCredential(username: string, token: string, refusals: Readonly<Record<number, HostProblem>>): Credential {
   const encoded = Buffer.from(`${username}:${token}`).toString('base64');
   return {
     authorization: `Basic ${encoded}`,

@@ -19,6 +19,8 @@ export const STATE_KINDS = {
   promotion: 'PROMOTION',
   /** What the layers of a project's build cache cost and save. `id`: the project's. */
   cache: 'CACHE',
+  /** What was told of a deployment at GitHub and elsewhere, and who is telling. `id`: the deployment's, or a skipped push's. */
+  told: 'TOLD',
   /** Where the reconciler goes on. One item. */
   cursor: 'CURSOR',
 } as const;
