@@ -5,7 +5,7 @@ import { BuildRequest, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_R
 import type { ProjectItem } from '../../src/contract/webhook';
 import { isBranchName, isRelativeDirectory, repoUrlProblem } from '../shared/request-fields';
 
-export function requestOf(change: Change, project: ProjectItem, repository: Repository): BuildRequest & { readonly withoutSecrets?: boolean } {
+export function requestOf(change: Change, project: ProjectItem, repository: Repository): BuildRequest {
   const { branch, commitSha, fromFork } = change;
   const { projectId, rootDirectory } = project;
   return {

@@ -70,10 +70,7 @@ test('with a valid signature: an answer that says why, never a 5xx, and no reque
     expect(answer.reason).not.toBe('');
     expect(answer.outcome).not.toBe('failed');
   }), inputs(0.5));
-  for (const request of await door.requests()) {
-    const { withoutSecrets: _, ...fields } = request as typeof request & { withoutSecrets?: boolean };
-    expect(parseBuildRequest(JSON.stringify(fields))).toMatchObject({ valid: true });
-  }
+  for (const request of await door.requests()) expect(parseBuildRequest(JSON.stringify(request))).toMatchObject({ valid: true });
 });
 
 test('GitLab and Bitbucket alike', async () => {
