@@ -113,7 +113,7 @@ export class Deployment {
   public eventSourceMappings(): EventSourceMapping[] {
     return this.each('AWS::Lambda::EventSourceMapping').flatMap(({ properties }) => {
       const { EventSourceArn: source, FunctionName: functionName, BatchSize, ScalingConfig, FunctionResponseTypes = [], Enabled = true } = properties;
-      const fn = [...this.services.functions.values()].find((candidate) => [candidate.name, candidate.arn].includes(functionName));
+      const fn = this.functionOf(functionName);
       if (!fn || !Enabled || !String(source).startsWith('arn:aws:sqs:')) {
         this.note(`The event source mapping of ${source} to ${functionName} is left out.`);
         return [];
@@ -130,6 +130,17 @@ export class Deployment {
         onResult: ({ error }) => { if (error) this.options.observer.onFunctionError?.(fn.name, error); },
       })];
     });
+  }
+
+  public functionUrls(): { fn: LambdaFunction; authType: 'NONE' | 'AWS_IAM' }[] {
+    return this.each('AWS::Lambda::Url').flatMap(({ properties }) => {
+      const fn = this.functionOf(properties.TargetFunctionArn);
+      return fn ? [{ fn, authType: properties.AuthType }] : [];
+    });
+  }
+
+  private functionOf(nameOrArn: string): LambdaFunction | undefined {
+    return [...this.services.functions.values()].find((candidate) => [candidate.name, candidate.arn].includes(nameOrArn));
   }
 
   private createFunctions(): void {

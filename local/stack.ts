@@ -10,6 +10,7 @@ import type { Credentials } from './iam/access-keys';
 import { startCodeBuild, type CodeBuild, type Phase } from './services/codebuild';
 import { startDynamoDb, type DynamoDbService } from './services/dynamodb';
 import { startEventBridge, type EventBridge } from './services/events/event-bridge';
+import { startFunctionUrl } from './services/lambda/function-url';
 import { startLambdaApi } from './services/lambda/lambda-api';
 import type { FunctionNetwork, LambdaFunction } from './services/lambda/lambda-function';
 import { startS3, type S3Service } from './services/s3';
@@ -51,6 +52,8 @@ export interface LocalStack {
   readonly resolvers: readonly Resolver[];
   /** By ARN. */
   readonly functions: ReadonlyMap<string, LambdaFunction>;
+  /** Where the function URLs of the template listen, without a slash at the end; by ARN of the function. */
+  readonly functionUrls: ReadonlyMap<string, string>;
   readonly s3: S3Service;
   readonly sqs: SqsService;
   readonly dynamodb: DynamoDbService;
@@ -134,6 +137,11 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       started.push({ close: () => mapping.stop() });
       await mapping.start();
     }
+    const functionUrls = new Map<string, string>();
+    for (const { authType, fn } of deployment.functionUrls()) {
+      const url = await start(startFunctionUrl({ function: fn, authType, region: REGION, onCall, secretOf, onInvoke: observer.onInvoke }));
+      functionUrls.set(fn.arn, url.endpoint);
+    }
     const functionsSettled = () => Promise.all([...functions.values()].map((fn) => fn.settled()));
     const settled = () => functionsSettled().then(() => events.settled()).then(functionsSettled);
     return {
@@ -149,6 +157,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       secretsManager,
       endpoints,
       functions,
+      functionUrls,
       settled: async (timeoutMs) => { await Promise.race([settled(), delay(timeoutMs, undefined, { ref: false })]); },
       close,
       logFileOf: (buildId) => path.join(options.workDirectory, 'codebuild', 'logs', `${buildId.split(':').pop()}.log`),
