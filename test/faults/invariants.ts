@@ -216,13 +216,14 @@ async function promotedRightly(deployments: readonly Deployment[], { world }: Pl
   return [
     ...left.length > 0 ? [`${left.length} objects are left in staging, ${left[0]} for one`] : [],
     ...deployments.flatMap(({ id, record, request }) => {
-      const [artifacts, statics] = [artifactsPrefix(request), staticPrefix(request)];
       const history = world.observed.history.get(id) ?? [];
       const success = history.find((entry) => entry.record.status === 'success');
       if (!success) return [];
+      const built = { ...request, deploymentId: success.record.reusedFrom ?? id };
+      const [artifacts, statics] = [artifactsPrefix(built), staticPrefix(built)];
       const expected = GOOD_FILES.map((name) => name.replace(/^artifacts\//, artifacts).replace(/^static\//, statics));
       const missing = expected.filter((key) => !keys.includes(key) || !world.observed.copies.some((copy) => copy.key === key && copy.at <= success.at));
-      const late = world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
+      const late = success.record.reusedFrom === undefined && world.observed.copies.find(({ at, key }) => at > success.at && expected.includes(key));
       return [
         ...missing.length > 0 ? [`${id}: said success before ${missing[0]} was there`] : [],
         ...late ? [`${id}: ${late.key} was promoted again after the success`] : [],

@@ -1,9 +1,10 @@
 import { BatchGetProjectsCommand, EnvironmentVariable, StartBuildCommand } from '@aws-sdk/client-codebuild';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { BUCKET, orchestrator } from './orchestrator-support';
+import { packedSteps } from '../../src/buildspec';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { CACHE_LAYERS } from '../../src/contract/cache';
-import { HANDOVER_ENV } from '../../src/contract/environment';
+import { HANDOVER_ENV, PROJECT_ENV } from '../../src/contract/environment';
 import type { Handover } from '../../src/contract/handover';
 import { cacheKey, handoverKey, HANDOVER_ROOT } from '../../src/contract/keys';
 import { STATE_KINDS } from '../../src/contract/state-table';
@@ -36,6 +37,16 @@ test('a build is told where its handover lies, by a URL for this object alone', 
   expect(input).toMatchObject({ Bucket: BUCKET, Key: handoverKey(pipeline.request.deploymentId) });
   expect(object(environment()[HANDOVER_ENV.url]!)).toBe(`/${input.Key}`);
   expect(handoverKey('x')).toBe(`${HANDOVER_ROOT}x.json`);
+});
+
+/** Until 2021 CodeBuild's guide warned of some 5,500 characters for the names and values of all variables together. */
+test('the URL leaves a build\'s variables below what CodeBuild may refuse', async () => {
+  await start();
+  const projects = { [PROJECT_ENV.packedSteps]: packedSteps().variable, [PROJECT_ENV.artifactsBucket]: 'b'.repeat(63), [PROJECT_ENV.nodeVersion]: '22' };
+  const characters = Object.entries({ ...projects, ...environment() }).reduce((sum, [name, value]) => sum + name.length + value!.length, 0);
+  // Of a function's role, in a URL; the role of this test has none.
+  const sessionToken = 1_500;
+  expect(characters + sessionToken).toBeLessThan(5_500);
 });
 
 test('the handover holds a URL for each layer of the branch\'s own cache', async () => {
