@@ -76,7 +76,7 @@ class Builds {
     const { commit, forceBuild, repeat, rootDirectory, withoutCache } = this.command;
     const source = await prepareSource(this.command.source, { commit, gitServer, scratchDirectory: workDirectory, signal });
     this.session.write(`Building ${source.description}`);
-    const running = await this.session.start();
+    const running = await this.session.start(source);
     try {
       for (let count = 1; count <= repeat; count += 1) {
         signal.throwIfAborted();

@@ -153,18 +153,20 @@ export class Deployment {
       const deadLetter = properties.DeadLetterConfig?.TargetArn;
       const invokeConfig = this.each('AWS::Lambda::EventInvokeConfig').find((config) => config.properties.FunctionName === name)?.properties;
       if (invokeConfig?.DestinationConfig) this.note(`The destinations of function ${name} are left out: the local run knows its dead-letter queue.`);
+      const variables = properties.Environment?.Variables ?? {};
+      const { environment, network } = this.options.functionSettings?.(variables) ?? {};
       const credentials = this.services.access.assumeRole(properties.Role, { service: 'lambda.amazonaws.com', sourceArn: arn });
       this.functionCredentials.set(arn, credentials);
       this.services.functions.set(arn, new LambdaFunction({
         name,
         codeDirectory: code,
         handler: properties.Handler,
-        environment: { ...properties.Environment?.Variables, ...this.awsEnvironment(credentials) },
+        environment: { ...variables, ...environment, ...this.awsEnvironment(credentials) },
         timeoutSeconds: Number(properties.Timeout ?? 3),
         memoryMb: Number(properties.MemorySize ?? 128),
         region: REGION,
         accountId: ACCOUNT_ID,
-        network: this.options.functionNetwork,
+        network,
         onLog: this.logOf(name, properties.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`, credentials),
         asyncInvocation: {
           maximumRetryAttempts: invokeConfig?.MaximumRetryAttempts,

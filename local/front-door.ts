@@ -1,7 +1,8 @@
 /** Finds the webhook of a stack that runs locally, by the contract, and gives it a project and a secret. */
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
-import { ARN_SUFFIX } from './services/secrets-manager';
+import { secretNameOf } from './services/secrets-manager';
 import type { LocalStack } from './stack';
+import { functionsOf, type TemplateFunction } from './template/functions';
 import { projectKey, projectPath, PROJECTS_TABLE, WEBHOOK_ENV, type ProjectItem } from '../src/contract/webhook';
 
 export interface FrontDoor {
@@ -38,20 +39,15 @@ export async function findFrontDoor(stack: LocalStack): Promise<FrontDoor> {
   };
 }
 
-function webhookFunction(stack: LocalStack): { arn: string; name: string; variables: Record<string, string> } {
-  const functions = stack.resolvers.flatMap((resolver) => resolver.resourcesOfType('AWS::Lambda::Function').map(({ logicalId, properties }) => ({
-    arn: resolver.arn(logicalId),
-    name: resolver.physicalName(logicalId),
-    variables: (properties.Environment as { Variables?: Record<string, string> } | undefined)?.Variables ?? {},
-  })));
-  const found = functions.filter(({ variables }) => variables[WEBHOOK_ENV.projectsTable] && variables[WEBHOOK_ENV.webhookSecret]);
+function webhookFunction(stack: LocalStack): TemplateFunction {
+  const found = functionsOf(stack.resolvers).filter(({ variables }) => variables[WEBHOOK_ENV.projectsTable] && variables[WEBHOOK_ENV.webhookSecret]);
   if (found.length !== 1) throw new Error(`Expected one webhook in the stacks of the cdk.out (nested stacks are not read), found ${found.length}. Add a GithubWebhook to the stack.`);
   return found[0];
 }
 
 /** An imported table is not among the template's resources; its indexes are what the function is told of. */
 async function createIfImported(
-  stack: LocalStack, table: string, keys: { partitionKey: string; sortKey: string }, variables: Record<string, string>,
+  stack: LocalStack, table: string, keys: { partitionKey: string; sortKey: string }, variables: TemplateFunction['variables'],
 ): Promise<void> {
   const created = stack.resolvers.flatMap((resolver) => resolver.resourcesOfType('AWS::DynamoDB::Table', 'AWS::DynamoDB::GlobalTable')
     .map(({ logicalId }) => resolver.physicalName(logicalId)));
@@ -66,10 +62,4 @@ async function createIfImported(
       GlobalSecondaryIndexes: indexes.map(([key, name]) => ({ IndexName: name, KeySchema: [{ AttributeName: key, KeyType: 'HASH' }], Projection: { ProjectionType: 'ALL' } })),
     }),
   });
-}
-
-/** Secrets of this run go by their names. */
-function secretNameOf(nameOrArn: string): string {
-  const [, name] = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+)$/.exec(nameOrArn) ?? [];
-  return name?.endsWith(ARN_SUFFIX) ? name.slice(0, -ARN_SUFFIX.length) : name ?? nameOrArn;
 }

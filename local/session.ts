@@ -6,19 +6,24 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { startGitServer, type GitServer } from './git-server';
+import { GIT_HOST, startGitServer, type GitServer } from './git-server';
+import { generatePrivateKey, type GitHubDouble, startGitHubDouble } from './github-double';
 import { prepareImage } from './image';
 import { findPipeline, type Pipeline } from './pipeline';
 import { Progress } from './progress';
 import { DeploymentReport, describe, reportOf, verdict } from './report';
 import type { Phase } from './services/codebuild';
+import { secretNameOf } from './services/secrets-manager';
+import type { Source } from './source';
 import { startStack, type LocalStack } from './stack';
 import { lockState } from './state-directory';
 import { synthesizeExample, type Example } from './synthesize';
 import { readAssembly } from './template/assembly';
+import { functionsOf } from './template/functions';
 import { UsageError } from './usage-error';
 import type { DeploymentRecord } from '../src/contract/deployment';
 import { forApps, LOCAL_BUILD_ENVIRONMENT } from '../src/contract/environment';
+import { STATUS_ENV } from '../src/contract/github-status';
 
 export interface SessionOptions {
   readonly environment: Readonly<Record<string, string>>;
@@ -92,9 +97,12 @@ export class Session {
     this.stateDirectory = options.state ? path.resolve(options.state) : path.join(workDirectory, 'state');
   }
 
-  async start(): Promise<Running> {
-    const stack = this.stack = await this.startStack();
+  async start({ repoUrl }: Pick<Source, 'repoUrl'>): Promise<Running> {
+    const github = await startGitHubDouble(URL.canParse(repoUrl) ? new URL(repoUrl).hostname : GIT_HOST, (what) => this.progress.step('GitHub', what));
+    this.cleanUp.push(() => github.close());
+    const stack = this.stack = await this.startStack(github);
     this.cleanUp.push(() => stack.close(), () => stack.dynamodb.save());
+    await putAppKey(stack);
     for (const [name, value] of this.secrets) stack.secretsManager.putSecret(name, value);
     const pipeline = await findPipeline(stack);
     this.cleanUp.push(async () => pipeline.close());
@@ -126,7 +134,7 @@ export class Session {
     this.write(report.logFile ? `The whole log: ${report.logFile}` : 'The whole log is kept with --state or --json.');
   }
 
-  private async startStack(): Promise<LocalStack> {
+  private async startStack(github: GitHubDouble): Promise<LocalStack> {
     const template = this.options.template ?? path.join(this.workDirectory, 'cdk.out');
     if (!this.options.template) await synthesizeExample(this.options.example, template, this.signal);
     this.signal.throwIfAborted();
@@ -139,6 +147,7 @@ export class Session {
       workDirectory: this.workDirectory,
       imageEnvironment: { ...image.environment, ...this.gitServer.buildEnvironment },
       buildEnvironment: forApps(this.options.environment, LOCAL_BUILD_ENVIRONMENT),
+      functionSettings: (variables) => github.settingsOf(variables),
       observer: {
         onNote: (note) => this.write(`Note: ${note}`),
         onAccessDenied: ({ reason }) => this.progress.step('IAM', `denied: ${reason}`),
@@ -179,6 +188,13 @@ export class Session {
     const logFile = path.join(directory, `${deploymentId}.log`);
     await copyFile(buildLog, logFile);
     return logFile;
+  }
+}
+
+/** The double takes any key; a source fetcher that has the same app needs the real one, which `--secrets` brings. */
+async function putAppKey(stack: LocalStack): Promise<void> {
+  for (const { variables } of functionsOf(stack.resolvers)) {
+    if (variables[STATUS_ENV.appId]) stack.secretsManager.putSecret(secretNameOf(variables[STATUS_ENV.privateKeySecret]), await generatePrivateKey());
   }
 }
 

@@ -33,6 +33,14 @@ export interface StackObserver {
   onAccessDenied?(decision: AccessDecision): void;
 }
 
+/** What a function meets on this machine, and not in AWS. */
+export interface FunctionSettings {
+  /** In place of the template's. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What it reaches beside the services. */
+  readonly network?: FunctionNetwork;
+}
+
 export interface StackOptions {
   readonly assembly: Assembly;
   /** Objects and items are kept here: `s3/<bucket>/…`, `dynamodb/<table>.json`. */
@@ -43,8 +51,8 @@ export interface StackOptions {
   readonly imageEnvironment: Readonly<Record<string, string>>;
   /** Put on every CodeBuild project, beside what the template says. */
   readonly buildEnvironment: Readonly<Record<string, string>>;
-  /** What functions reach on this machine beside the services. */
-  readonly functionNetwork?: FunctionNetwork;
+  /** By the variables that the template gives a function. */
+  readonly functionSettings?: (variables: Readonly<Record<string, string>>) => FunctionSettings;
   readonly observer: StackObserver;
 }
 

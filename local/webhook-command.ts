@@ -44,7 +44,7 @@ export async function serveWebhook(
   return withSession({ environment, secrets, state, template, example: 'webhook' }, write, signal, async (session) => {
     const { gitServer, workDirectory } = session;
     const source = await prepareSource(command.source, { commit: command.commit, gitServer, scratchDirectory: workDirectory, signal });
-    const running = await session.start();
+    const running = await session.start(source);
     const frontDoor = await findFrontDoor(running.stack);
     session.name([frontDoor.functionName, 'webhook']);
     const { branch = source.branch, projectId = source.name, rootDirectory, secret = randomBytes(16).toString('hex') } = command;
@@ -52,6 +52,7 @@ export async function serveWebhook(
     await frontDoor.putProject({ projectId, name: projectId, repoUrl: source.repoUrl, branch, ...(rootDirectory === undefined ? {} : { rootDirectory }) });
     showDeployments(session, running);
 
+    write(`Serving ${source.description}`);
     write(`Pushes to the branch ${branch} of ${source.repoUrl} are deployments of the project ${projectId}.`);
     write(`  Payload URL   ${frontDoor.projectUrl(projectId)}`);
     write(`  Secret        ${secret}`);
@@ -108,7 +109,7 @@ async function waysToPush({ branch, command, directory, secret, source, url }: P
   await writeFile(file, body);
   const signature = createHmac('sha256', secret).update(body).digest('hex');
   return [
-    `  A push of ${source.description}, as GitHub would send it:`,
+    '  A push of it, as GitHub would send it:',
     `    curl -sS ${url} -H 'content-type: application/json' -H 'x-github-event: push' -H 'x-github-delivery: ${randomUUID()}' \\`,
     `      -H 'x-hub-signature-256: sha256=${signature}' --data-binary @${file}`,
   ];

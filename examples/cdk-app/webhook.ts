@@ -1,4 +1,4 @@
-/** The pipeline with its front door: pushes to the repositories of a projects table become deployments. `npm run local -- webhook` runs it. */
+/** The pipeline with its front door: pushes to the repositories of a projects table become deployments, and GitHub shows how they went. `npm run local -- webhook` runs it. */
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as s3 from 'aws-cdk-lib/aws-s3';
@@ -29,6 +29,7 @@ const webhook = new GithubWebhook(stack, 'Webhook', {
   webhookSecret: new Secret(stack, 'WebhookSecret', { generateSecretString: { excludePunctuation: true } }),
   repositoryIndexName: 'byRepository',
   repositoryIdIndexName: 'byRepositoryId',
+  githubApp: { appId: '123456', privateKey: Secret.fromSecretNameV2(stack, 'AppKey', 'platform/github-app') },
 });
 
 new CfnOutput(stack, 'WebhookUrl', { value: webhook.url });

@@ -13,10 +13,10 @@ import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { rootCertificates } from 'node:tls';
-import { GitHubReports, json } from './github-reports';
 import { generateCertificate } from '../../local/git/certificate';
 import { type FetchEndpoint, relay, startHttpBackend } from '../../local/git/http-backend';
 import { clientEnvironment } from '../../local/git-server';
+import { GitHubReports, json } from '../../local/github/reports';
 import type { FunctionNetwork } from '../../local/services/lambda/lambda-function';
 
 export interface ForgeRequest {

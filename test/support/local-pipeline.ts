@@ -14,8 +14,8 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 import { deploymentsTable } from './stacks';
 import { prepareImage } from '../../local/image';
 import { findPipeline, type Pipeline } from '../../local/pipeline';
-import type { LambdaFunction } from '../../local/services/lambda/lambda-function';
-import { LocalStack, REGION, startStack, type StackObserver, type StackOptions } from '../../local/stack';
+import type { FunctionNetwork, LambdaFunction } from '../../local/services/lambda/lambda-function';
+import { LocalStack, REGION, startStack, type StackObserver } from '../../local/stack';
 import { Assembly, readAssembly, type Resource, type StackTemplate } from '../../local/template/assembly';
 import { NextjsBuildPipeline, type NextjsBuildPipelineProps } from '../../src';
 import type { BuildRequest } from '../../src/contract/build-request';
@@ -40,7 +40,7 @@ export interface LocalPipelineOptions {
   /** As from the git server. */
   readonly imageEnvironment?: Readonly<Record<string, string>>;
   /** As of a forge. */
-  readonly functionNetwork?: StackOptions['functionNetwork'];
+  readonly functionNetwork?: FunctionNetwork;
 }
 
 /** One JSON line of a handler's log. */
@@ -67,7 +67,7 @@ export class LocalPipeline {
         workDirectory: path.join(directory, 'work'),
         imageEnvironment: { ...image.environment, ...options.imageEnvironment },
         buildEnvironment: forApps(options.buildEnvironment ?? {}, LOCAL_BUILD_ENVIRONMENT),
-        functionNetwork: options.functionNetwork,
+        functionSettings: () => ({ network: options.functionNetwork }),
         observer: {
           onAccessDecision: options.onAccessDecision,
           onFunctionLog: (functionName, line) => logs.push(parseLine(functionName, line)),

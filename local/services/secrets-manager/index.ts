@@ -23,6 +23,12 @@ const PROTOCOL: AwsJsonProtocol = { targetPrefix: 'secretsmanager', version: '1.
 /** AWS appends six characters of its own choice to the name of each secret. */
 export const ARN_SUFFIX = '-LoCaL0';
 
+/** Secrets of this run go by their names. */
+export function secretNameOf(nameOrArn: string): string {
+  const [, name] = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+)$/.exec(nameOrArn) ?? [];
+  return name?.endsWith(ARN_SUFFIX) ? name.slice(0, -ARN_SUFFIX.length) : name ?? nameOrArn;
+}
+
 interface Version {
   readonly id: string;
   readonly value: string;

@@ -4,12 +4,12 @@ import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSRecord } from 'aws-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
 import { logger } from '../../../lambda/shared/logger';
+import type { CheckRunReport, DeploymentReport } from '../../../local/github/reports';
 import { type DeploymentStatusChangedDetail, EVENT_SOURCE, STATUS_CHANGED } from '../../../src/contract/events';
 import { STATUS_ENV, STATUS_FUNCTION_SECONDS, STATUS_MAX_RECEIVES } from '../../../src/contract/github-status';
 import { advanceClock, setClock } from '../../support/clock';
 import { startTables, type TestTables } from '../../support/dynamodb';
 import { Forge } from '../../support/forge';
-import type { CheckRunReport, DeploymentReport } from '../../support/github-reports';
 import { invocation, setHandlerEnvironment } from '../../support/handlers';
 import { COMMIT_SHA } from '../../support/requests';
 

@@ -1,5 +1,10 @@
 /** What GitHub's API makes of check runs and deployments, as its documentation says and apps have found out. */
-import type { ForgeAnswer } from './forge';
+
+export interface ReportAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
 
 export interface CheckRunReport {
   readonly id: number;
@@ -49,7 +54,8 @@ export class GitHubReports {
   readonly unknownCommits = new Set<string>();
   private nextId = 1;
 
-  constructor(private readonly appId: string) {}
+  /** `onChange`: hears in a few words what is to be seen at a commit from now on. */
+  constructor(private readonly appId: string, private readonly onChange: (what: string) => void = () => undefined) {}
 
   clear(): void {
     this.checkRuns.length = 0;
@@ -57,7 +63,7 @@ export class GitHubReports {
     this.unknownCommits.clear();
   }
 
-  answer({ body, method, permissions, repository, route }: ReportRequest): ForgeAnswer {
+  answer({ body, method, permissions, repository, route }: ReportRequest): ReportAnswer {
     const [path, query] = route.split('?');
     const permission = path.startsWith('/deployments') ? 'deployments' : 'checks';
     if (permissions[permission] !== 'write') return json(403, { message: 'Resource not accessible by integration' });
@@ -78,23 +84,24 @@ export class GitHubReports {
   }
 
   /** `filter=latest`, GitHub's own choice, would leave out all but one of a name. */
-  private listCheckRuns(repository: number, commit: string, parameters: URLSearchParams): ForgeAnswer {
+  private listCheckRuns(repository: number, commit: string, parameters: URLSearchParams): ReportAnswer {
     if (this.unknownCommits.has(commit)) return this.noCommit(commit);
     const named = this.checkRuns.filter((one) => one.repository === repository && one.head_sha === commit && [null, one.name].includes(parameters.get('check_name'))).reverse();
     const found = parameters.get('filter') === 'all' ? named : named.slice(0, 1);
     return json(200, { total_count: found.length, check_runs: paged(found, parameters).map((run) => this.shown(run)) });
   }
 
-  private createCheckRun(repository: number, fields: Fields): ForgeAnswer {
+  private createCheckRun(repository: number, fields: Fields): ReportAnswer {
     const problem = typeof fields.name !== 'string' || typeof fields.head_sha !== 'string' ? 'name and head_sha are required' : checkRunProblem(fields);
     if (problem) return invalid(problem);
     if (this.unknownCommits.has(String(fields.head_sha))) return this.noCommit(String(fields.head_sha));
     const run = { status: 'queued', conclusion: null, ...fields, id: this.nextId++, repository } as CheckRunReport;
     this.checkRuns.push(run);
+    this.onChange(described(run));
     return json(201, this.shown(run));
   }
 
-  private changeCheckRun(repository: number, id: number, fields: Fields): ForgeAnswer {
+  private changeCheckRun(repository: number, id: number, fields: Fields): ReportAnswer {
     const index = this.checkRuns.findIndex((one) => one.id === id && one.repository === repository);
     if (index < 0) return json(404, { message: 'Not Found' });
     const problem = 'head_sha' in fields ? '"head_sha" is not a permitted key.' : checkRunProblem(fields);
@@ -103,16 +110,17 @@ export class GitHubReports {
     // Apps have found: what is completed stays completed, whatever the answer says.
     const kept = before.status === 'completed' ? { status: before.status, conclusion: before.conclusion } : {};
     this.checkRuns[index] = { ...before, ...fields, ...kept };
+    this.onChange(described(this.checkRuns[index]));
     return json(200, this.shown(this.checkRuns[index]));
   }
 
-  private listDeployments(repository: number, parameters: URLSearchParams): ForgeAnswer {
+  private listDeployments(repository: number, parameters: URLSearchParams): ReportAnswer {
     const matches = (name: string, value: string) => [null, value].includes(parameters.get(name));
     const found = this.deployments.filter((one) => one.repository === repository && matches('sha', one.sha) && matches('environment', one.environment)).reverse();
     return json(200, paged(found, parameters).map(({ statuses: _, ...deployment }) => deployment));
   }
 
-  private createDeployment(repository: number, { ref, ...fields }: Fields): ForgeAnswer {
+  private createDeployment(repository: number, { ref, ...fields }: Fields): ReportAnswer {
     if (typeof ref !== 'string') return invalid('ref is required');
     if (this.unknownCommits.has(ref)) return this.noCommit(ref);
     // Without a word about it, GitHub merges the default branch first, and waits for every check.
@@ -123,12 +131,13 @@ export class GitHubReports {
     return json(201, { ...deployment, statuses: undefined });
   }
 
-  private createStatus(repository: number, id: number, fields: Fields): ForgeAnswer {
+  private createStatus(repository: number, id: number, fields: Fields): ReportAnswer {
     const index = this.deployments.findIndex((one) => one.id === id && one.repository === repository);
     if (index < 0) return json(404, { message: 'Not Found' });
     if (!STATES.includes(String(fields.state)) || String(fields.description ?? '').length > 140) return invalid('state is not included in the list');
     const deployment = this.deployments[index];
     this.deployments[index] = { ...deployment, statuses: [...deployment.statuses, fields as DeploymentReport['statuses'][number]] };
+    this.onChange(`deployment of ${deployment.sha.slice(0, 7)} to ${deployment.environment}: ${String(fields.state)}`);
     return json(201, { id: this.nextId++, ...fields });
   }
 
@@ -136,9 +145,13 @@ export class GitHubReports {
     return { ...run, app: { id: Number(this.appId), client_id: 'Iv23forge', slug: 'platform' } };
   }
 
-  private noCommit(commit: string): ForgeAnswer {
+  private noCommit(commit: string): ReportAnswer {
     return json(422, { message: `No commit found for SHA: ${commit}` });
   }
+}
+
+function described({ conclusion, head_sha: commit, name, output, status }: CheckRunReport): string {
+  return `check run "${name}" of ${commit.slice(0, 7)}: ${conclusion ?? status}${output ? ` (${output.title})` : ''}`;
 }
 
 function checkRunProblem({ conclusion, details_url: url, output, status }: Fields): string | undefined {
@@ -154,10 +167,10 @@ function paged<T>(found: readonly T[], parameters: URLSearchParams): readonly T[
   return found.slice(start, start + perPage);
 }
 
-function invalid(problem: string): ForgeAnswer {
+function invalid(problem: string): ReportAnswer {
   return json(422, { message: `Invalid request.\n\n${problem}` });
 }
 
-export function json(status: number, body: object): ForgeAnswer {
+export function json(status: number, body: object): ReportAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
