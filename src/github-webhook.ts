@@ -10,7 +10,7 @@ import { acknowledgeStatusFindings, acknowledgeWebhookFindings } from './github-
 import { GithubWebhookProps } from './github-webhook-props';
 import { createLogGroup } from './log-group';
 import { createPublicUrl } from './public-url';
-import { createWebhookFunction } from './webhook-function';
+import { createWebhookFunction, letTellOfSkippedPushes } from './webhook-function';
 
 /**
  * The front door of a `NextjsBuildPipeline`: a push at GitHub becomes a deployment, and GitHub shows how it went.
@@ -60,6 +60,8 @@ export class GithubWebhook extends Construct {
       this.statusQueue = status.queue;
       this.statusDeadLetterQueue = status.deadLetterQueue;
       acknowledgeStatusFindings(status, props);
+      // Of a push that makes no deployment there is no status event: the webhook tells of it by itself.
+      if (githubApp) letTellOfSkippedPushes(this.function, status.queue);
     }
   }
 

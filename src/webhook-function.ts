@@ -3,6 +3,7 @@ import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
+import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { HANDLER_ENV } from './contract/environment';
 import { ProjectItem, projectKey, PROJECTS_TABLE, WEBHOOK_ENV } from './contract/webhook';
@@ -65,4 +66,10 @@ export function createWebhookFunction(webhook: Construct, props: GithubWebhookPr
   ];
   statements.forEach((statement) => fn.addToRolePolicy(statement));
   return fn;
+}
+
+/** The pipeline's key, if it has one, the function may use already: for the build queue. */
+export function letTellOfSkippedPushes(webhook: lambda.Function, statusQueue: sqs.IQueue): void {
+  webhook.addEnvironment(WEBHOOK_ENV.statusQueueUrl, statusQueue.queueUrl);
+  webhook.addToRolePolicy(new iam.PolicyStatement({ actions: ['sqs:SendMessage'], resources: [statusQueue.queueArn] }));
 }

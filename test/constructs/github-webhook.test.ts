@@ -123,6 +123,17 @@ describe('with a GitHub App and an outgoing webhook', () => {
     });
   });
 
+  test('the webhook may send to the status queue what no status event tells: that a push was skipped', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Description: 'Makes deployments of what is pushed to a git host',
+      Environment: { Variables: Match.objectLike({ STATUS_QUEUE_URL: { Ref: idOf(webhook.statusQueue!) } }) },
+    });
+    template.hasResourceProperties('AWS::IAM::Policy', {
+      Roles: [{ Ref: idOf(webhook.function.role!) }],
+      PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Action: 'sqs:SendMessage', Resource: { 'Fn::GetAtt': [idOf(webhook.statusQueue!), 'Arn'] } })]) },
+    });
+  });
+
   test('both indexes are told to the function', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       ReservedConcurrentExecutions: 20,

@@ -31,7 +31,7 @@ const RIGHTS: Readonly<Record<RoleName, readonly (readonly [actions: readonly st
     [['dynamodb:UpdateItem'], ['a project']],
     [['dynamodb:Query'], ['the index by repository', 'the index by repository id']],
     [STATE_ACTIONS, ['the deployments table', 'the state table']],
-    [['sqs:SendMessage'], ['the queue']],
+    [['sqs:SendMessage'], ['the queue', 'the status queue']],
     [['secretsmanager:GetSecretValue'], ['the webhook secret']],
     [['logs:CreateLogStream', 'logs:PutLogEvents'], ['the webhook\'s log streams']],
     [KEY_OF_DYNAMODB, ['the table\'s key, through DynamoDB', 'the projects table\'s key, through DynamoDB', 'the pipeline\'s key, through DynamoDB']],
