@@ -102,7 +102,7 @@ export class Session {
     this.cleanUp.push(() => github.close());
     const stack = this.stack = await this.startStack(github);
     this.cleanUp.push(() => stack.close(), () => stack.dynamodb.save());
-    await putAppKey(stack);
+    await this.introduceStatusFunction(stack);
     for (const [name, value] of this.secrets) stack.secretsManager.putSecret(name, value);
     const pipeline = await findPipeline(stack);
     this.cleanUp.push(async () => pipeline.close());
@@ -159,6 +159,15 @@ export class Session {
     });
   }
 
+  /** GitHub's double takes any key; a source fetcher that has the same app needs the real one, which `--secrets` brings. */
+  private async introduceStatusFunction(stack: LocalStack): Promise<void> {
+    for (const { name, variables } of functionsOf(stack.resolvers)) {
+      if (!variables[STATUS_ENV.appId]) continue;
+      this.name([name, 'status']);
+      stack.secretsManager.putSecret(secretNameOf(variables[STATUS_ENV.privateKeySecret]), await generatePrivateKey());
+    }
+  }
+
   private showPhase(buildId: string, phase: Phase): void {
     if (!this.phases.has(buildId) && this.stack) this.progress.step('build', `its log: ${this.stack.logFileOf(buildId)}`);
     this.phases.set(buildId, [...(this.phases.get(buildId) ?? []).filter(({ phaseType }) => phaseType !== phase.phaseType), phase]);
@@ -168,11 +177,11 @@ export class Session {
     }
   }
 
-  /** Handlers log JSON lines; what is worth a line on the terminal is a warning or worse. */
+  /** Handlers log JSON lines; what is worth a line on the terminal is a warning or worse, and what a delivery was answered. */
   private showFunctionLog(name: string, line: string): void {
     try {
-      const { level, message, error, problem } = JSON.parse(line) as Record<string, unknown> & { error?: { message?: string } };
-      if (level === 'WARN' || level === 'ERROR') {
+      const { level, message, error, outcome, problem } = JSON.parse(line) as Record<string, unknown> & { error?: { message?: string } };
+      if (level === 'WARN' || level === 'ERROR' || outcome !== undefined) {
         this.progress.step(this.functionNames.get(name) ?? name, [message, problem, error?.message].filter(Boolean).join(': '));
       }
     } catch {
@@ -188,13 +197,6 @@ export class Session {
     const logFile = path.join(directory, `${deploymentId}.log`);
     await copyFile(buildLog, logFile);
     return logFile;
-  }
-}
-
-/** The double takes any key; a source fetcher that has the same app needs the real one, which `--secrets` brings. */
-async function putAppKey(stack: LocalStack): Promise<void> {
-  for (const { variables } of functionsOf(stack.resolvers)) {
-    if (variables[STATUS_ENV.appId]) stack.secretsManager.putSecret(secretNameOf(variables[STATUS_ENV.privateKeySecret]), await generatePrivateKey());
   }
 }
 

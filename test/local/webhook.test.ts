@@ -28,7 +28,12 @@ beforeAll(async () => {
   await chmod(directory, 0o755); // where root runs this, the app is another user's
   const template = synthesizePipeline(path.join(directory, 'cdk.out'), {}, (stack, pipeline) => {
     new GithubWebhook(stack, 'Webhook', {
-      pipeline, projectsTable: projectsTable(stack), webhookSecret: new Secret(stack, 'WebhookSecret'), repositoryIndexName: 'byRepository', repositoryIdIndexName: 'byRepositoryId',
+      pipeline,
+      projectsTable: projectsTable(stack),
+      webhookSecret: new Secret(stack, 'WebhookSecret'),
+      repositoryIndexName: 'byRepository',
+      repositoryIdIndexName: 'byRepositoryId',
+      githubApp: { appId: '123456', privateKey: Secret.fromSecretNameV2(stack, 'AppKey', 'platform/github-app') },
     });
   });
   const source = path.join(directory, 'shop');
@@ -83,6 +88,13 @@ test('the terminal shows URL and secret, and a push of the folder that becomes a
   expect(lines.filter((line) => line.includes(`${deploymentId}: `)).map((line) => line.split(': ')[1])).toEqual(expect.arrayContaining(['building', 'failed']));
 }, TIMEOUT_MS);
 
+test('it also shows what GitHub would: a check run at the commit and a deployment, from a double of GitHub on this machine', async () => {
+  await until('GitHub is told of the end', () => lines.some((line) => /GitHub .*deployment of .* to Production: failure/.test(line)), TIMEOUT_MS);
+  const told = lines.flatMap((line) => /GitHub +(.*)/.exec(line)?.[1] ?? []);
+  expect(told).toContainEqual(expect.stringMatching(/^check run "Next\.js build: shop" of [0-9a-f]{7}: failure \(Failed: INSTALL_FAILED\)$/));
+  expect(told.findIndex((what) => what.includes('in_progress'))).toBeLessThan(told.findIndex((what) => what.includes('failure')));
+}, TIMEOUT_MS);
+
 test('the same push once more is the same deployment, with the URL of all repositories, too', async () => {
   const { file, headers } = offered();
   const { answer } = await deliver(running.frontDoor.url, { ...headers, 'x-github-delivery': 'another' }, await readFile(file, 'utf8'));
@@ -95,6 +107,7 @@ test('a form is read as well, and a body that is not what was signed is refused'
   const asForm = { ...headers, 'content-type': 'application/x-www-form-urlencoded', 'x-github-event': 'ping', 'x-hub-signature-256': sign(form) };
   expect((await deliver(url, asForm, form)).status).toBe(200);
   expect((await deliver(url, asForm, `${form} `)).status).toBe(401);
+  await until('the terminal says what was answered', () => lines.some((line) => /webhook +The header x-hub-signature-256 is not what GitHub sends/.test(line)));
 });
 
 test('the project has learned its repository, and nothing was denied on the way', async () => {
