@@ -1,4 +1,7 @@
-/** The pipeline with its front door: pushes to the repositories of a projects table become deployments, and GitHub shows how they went. `npm run local -- webhook` runs it. */
+/**
+ * The pipeline with its front door: pushes to the repositories of a projects table become deployments, and GitHub shows how they went.
+ * `npm run local -- webhook` runs it.
+ */
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as s3 from 'aws-cdk-lib/aws-s3';
