@@ -39,11 +39,16 @@ function indexProblem(table: dynamodb.ITable, name: string, expected: string): s
   const resource = table.node.defaultChild;
   // Of an imported table nothing is known but its name.
   if (!(resource instanceof dynamodb.CfnTable || resource instanceof dynamodb.CfnGlobalTable)) return undefined;
-  const indexes = (Stack.of(table).resolve(resource.globalSecondaryIndexes) ?? []) as readonly Index[];
+  const { attributes = [], indexes = [] } = Stack.of(table).resolve({ attributes: resource.attributeDefinitions, indexes: resource.globalSecondaryIndexes }) as {
+    readonly attributes?: readonly dynamodb.CfnTable.AttributeDefinitionProperty[];
+    readonly indexes?: readonly Index[];
+  };
   const index = indexes.find(({ indexName }) => indexName === name);
   if (!index) return `the projects table has no global secondary index '${name}'. Add one with the partition key '${expected}' of type string.`;
   const partitionKey = index.keySchema.find(({ keyType }) => keyType === 'HASH')?.attributeName;
   if (partitionKey !== expected) return `the partition key of index '${name}' must be '${expected}'; it is '${partitionKey}'.`;
+  const type = attributes.find(({ attributeName }) => attributeName === expected)?.attributeType;
+  if (type !== 'S') return `the partition key of index '${name}' must be of type S, a string; it is of type ${type}.`;
   const { projectionType } = index.projection;
   return projectionType === 'ALL' ? undefined : `index '${name}' must project all attributes; it projects ${projectionType}.`;
 }

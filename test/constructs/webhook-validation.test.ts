@@ -39,6 +39,7 @@ describe('an index', () => {
   test.each([
     ['that the table does not have', undefined, 'repositoryIndexName: the projects table has no global secondary index \'index\'. Add one with the partition key \'repoUrl\' of type string.'],
     ['with another partition key', { indexName: 'index', partitionKey: { name: 'url', type: STRING } }, 'the partition key of index \'index\' must be \'repoUrl\'; it is \'url\'.'],
+    ['of numbers', { indexName: 'index', partitionKey: { name: 'repoUrl', type: dynamodb.AttributeType.NUMBER } }, 'the partition key of index \'index\' must be of type S, a string; it is of type N.'],
     [
       'without the projects\' attributes',
       { indexName: 'index', partitionKey: { name: 'repoUrl', type: STRING }, projectionType: dynamodb.ProjectionType.KEYS_ONLY },
