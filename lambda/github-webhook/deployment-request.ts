@@ -20,6 +20,20 @@ export function requestOf(change: Change, project: ProjectItem, repository: Repo
   };
 }
 
+/** Ten seconds, within which nearly every delivery comes, are spread over the second of the push. */
+const LATE_MS_PER_MS = 10;
+
+/**
+ * What orders the deployments of a branch: the time of the push. Forges tell it in whole seconds; of the pushes of one second, the one that is
+ * delivered first is taken for the first, because nothing in the payloads says more. It stays before every push of the next second.
+ */
+export function createdAtOf({ pushedAt }: Change, deliveredAt: Date): Date {
+  // Then the order of the deliveries is all there is.
+  if (!pushedAt) return deliveredAt;
+  const lateMs = Math.max(0, deliveredAt.getTime() - pushedAt.getTime());
+  return new Date(pushedAt.getTime() + Math.min(999, Math.floor(lateMs / LATE_MS_PER_MS)));
+}
+
 /** Why nobody could build this, so that it is said to whoever pushes, and not found in a dead-letter queue; undefined: it is a good request. */
 export function requestProblem({ branch, defaultBranch, projectId, repoUrl, rootDirectory }: BuildRequest): string | undefined {
   if (!ID_PATTERN.test(projectId)) return 'the project\'s item has no "projectId" that is one';

@@ -1,7 +1,7 @@
 import type { Change, ForgeEvent, NoChange, Repository } from './change';
 import { reasonToSkip } from './decision';
 import type { Delivery } from './delivery';
-import { requestOf, requestProblem } from './deployment-request';
+import { createdAtOf, requestOf, requestProblem } from './deployment-request';
 import { parsePayload } from './payload';
 import type { Projects } from './projects';
 import { providerOf } from './providers';
@@ -83,8 +83,7 @@ export class FrontDoor {
     if (problem !== undefined) return { projectId, kind: 'unbuildable', why: problem };
     const { branch, commitSha, deploymentId } = request;
     try {
-      // Without a time in the payload, the order of the deliveries is all that tells which push is the newest.
-      const status = await this.producer.produce(request, change.pushedAt ?? new Date());
+      const status = await this.producer.produce(request, createdAtOf(change, new Date()));
       logger.info('A push is a deployment', { deploymentId, projectId, commitSha, branch, status });
       return { projectId, kind: 'deployment', deploymentId, branch, commitSha, status };
     } catch (error) {
