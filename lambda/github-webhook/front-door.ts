@@ -1,5 +1,5 @@
 import type { Change, ForgeEvent, NoChange, Repository } from './change';
-import { reasonToSkip } from './decision';
+import { reasonOfBranch, reasonOfCommit } from './decision';
 import type { Delivery } from './delivery';
 import { createdAtOf, requestOf, requestProblem } from './deployment-request';
 import { parsePayload } from './payload';
@@ -9,6 +9,7 @@ import type { Provider } from './providers/provider';
 import { Refusal } from './refusal';
 import { isOf } from './repository-match';
 import { Answer, asAnswer, combined, Result } from './results';
+import type { SkippedPushes } from './skipped-pushes';
 import type { WebhookSecrets } from './webhook-secrets';
 import { MAX_WEBHOOK_BODY_BYTES, ProjectItem } from '../../src/contract/webhook';
 import { logger } from '../shared/logger';
@@ -20,7 +21,12 @@ export interface Producer {
 
 /** From a delivery to the deployments that come of it. Nothing of a delivery is looked at before it is known to be genuine. */
 export class FrontDoor {
-  constructor(private readonly secrets: WebhookSecrets, private readonly projects: Projects, private readonly producer: Producer) {}
+  constructor(
+    private readonly secrets: WebhookSecrets,
+    private readonly projects: Projects,
+    private readonly producer: Producer,
+    private readonly skippedPushes: SkippedPushes,
+  ) {}
 
   public async receive(delivery: Delivery): Promise<Answer> {
     try {
@@ -76,11 +82,17 @@ export class FrontDoor {
 
   private async deploy(project: ProjectItem, change: Change | NoChange, repository: Repository): Promise<Result> {
     const { projectId } = project;
-    const skip = reasonToSkip(change, project);
-    if (skip !== undefined || 'skip' in change) return { projectId, kind: 'skipped', why: skip ?? '' };
+    if ('skip' in change) return { projectId, kind: 'skipped', why: change.skip };
+    const notDeployed = reasonOfBranch(change, project);
+    if (notDeployed !== undefined) return { projectId, kind: 'skipped', why: notDeployed };
     const request = requestOf(change, project, repository);
     const problem = requestProblem(request);
     if (problem !== undefined) return { projectId, kind: 'unbuildable', why: problem };
+    const notWanted = reasonOfCommit(change, project);
+    if (notWanted !== undefined) {
+      await this.skippedPushes.tell(request, notWanted);
+      return { projectId, kind: 'skipped', why: notWanted };
+    }
     const { branch, commitSha, deploymentId } = request;
     try {
       const status = await this.producer.produce(request, createdAtOf(change, new Date()));

@@ -1,3 +1,5 @@
+import { STATUS_ENV } from './github-status';
+
 /** What the webhook's construct, its function and its users share. */
 
 /**
@@ -22,6 +24,8 @@ export const WEBHOOK_ENV = {
   repositoryIdIndex: 'REPOSITORY_ID_INDEX_NAME',
   /** Name or ARN. The secret is plain text; AWSCURRENT and AWSPREVIOUS are both valid. */
   webhookSecret: 'WEBHOOK_SECRET_ID',
+  /** Queue of the function that tells GitHub how deployments go (STATUS_ENV.queueUrl). Not set: GitHub is not told of pushes that are skipped. */
+  statusQueueUrl: STATUS_ENV.queueUrl,
 } as const;
 
 /** Names of the keys, unless the platform's table has others. */
