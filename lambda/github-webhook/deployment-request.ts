@@ -27,7 +27,7 @@ const LATE_MS_PER_MS = 10;
  * What orders the deployments of a branch: the time of the push. Forges tell it in whole seconds; of the pushes of one second, the one that is
  * delivered first is taken for the first, because nothing in the payloads says more. It stays before every push of the next second.
  */
-export function createdAtOf({ pushedAt }: Change, deliveredAt: Date): Date {
+export function createdAtOf({ pushedAt }: Pick<Change, 'pushedAt'>, deliveredAt: Date): Date {
   // Then the order of the deliveries is all there is.
   if (!pushedAt) return deliveredAt;
   const lateMs = Math.max(0, deliveredAt.getTime() - pushedAt.getTime());
