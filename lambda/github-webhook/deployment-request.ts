@@ -1,11 +1,11 @@
 import type { Change, Repository } from './change';
 import { deploymentIdOf } from './deployment-id';
 import { currentUrl } from './repository-match';
-import { BuildRequest, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH } from '../../src/contract/build-request';
+import { ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH, type RecordedRequest } from '../../src/contract/build-request';
 import type { ProjectItem } from '../../src/contract/webhook';
 import { isBranchName, isRelativeDirectory, repoUrlProblem } from '../shared/request-fields';
 
-export function requestOf(change: Change, project: ProjectItem, repository: Repository): BuildRequest {
+export function requestOf(change: Change, project: ProjectItem, repository: Repository): RecordedRequest {
   const { branch, commitSha, fromFork } = change;
   const { projectId, rootDirectory } = project;
   return {
@@ -35,7 +35,7 @@ export function createdAtOf({ pushedAt }: Pick<Change, 'pushedAt'>, deliveredAt:
 }
 
 /** Why nobody could build this, so that it is said to whoever pushes, and not found in a dead-letter queue; undefined: it is a good request. */
-export function requestProblem({ branch, defaultBranch, projectId, repoUrl, rootDirectory }: BuildRequest): string | undefined {
+export function requestProblem({ branch, defaultBranch, projectId, repoUrl, rootDirectory }: RecordedRequest): string | undefined {
   if (!ID_PATTERN.test(projectId)) return 'the project\'s item has no "projectId" that is one';
   const urlProblem = repoUrl.length > MAX_REPO_URL_LENGTH ? 'is too long' : repoUrlProblem(repoUrl);
   if (urlProblem) return `the repository's URL ${urlProblem}`;

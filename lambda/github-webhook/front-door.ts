@@ -12,19 +12,15 @@ import { Answer, asAnswer, combined, Result } from './results';
 import type { SkippedPushes } from './skipped-pushes';
 import type { WebhookSecrets } from './webhook-secrets';
 import { MAX_WEBHOOK_BODY_BYTES, ProjectItem } from '../../src/contract/webhook';
+import type { DeploymentProducer } from '../shared/enqueue';
 import { logger } from '../shared/logger';
-
-/** Steps 1 and 2 of a build's way, as lambda/shared/enqueue.ts takes them. Throws if the deployment is not in the queue. */
-export interface Producer {
-  produce(request: ReturnType<typeof requestOf>, createdAt: Date): Promise<'enqueued' | 'already' | 'taken'>;
-}
 
 /** From a delivery to the deployments that come of it. Nothing of a delivery is looked at before it is known to be genuine. */
 export class FrontDoor {
   constructor(
     private readonly secrets: WebhookSecrets,
     private readonly projects: Projects,
-    private readonly producer: Producer,
+    private readonly producer: DeploymentProducer,
     private readonly skippedPushes: SkippedPushes,
   ) {}
 

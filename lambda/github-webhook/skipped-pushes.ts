@@ -1,5 +1,5 @@
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import type { BuildRequest } from '../../src/contract/build-request';
+import type { RecordedRequest } from '../../src/contract/build-request';
 import { PUSH_SKIPPED, type PushSkippedDetail } from '../../src/contract/github-status';
 import { attempt } from '../shared/attempt';
 
@@ -13,7 +13,7 @@ const SEND_WITHIN_MS = 1_000;
 export class SkippedPushes {
   constructor(private readonly sqs: SQSClient, private readonly statusQueueUrl: string | undefined) {}
 
-  public async tell({ commitSha, projectId, repoUrl }: BuildRequest, why: string): Promise<void> {
+  public async tell({ commitSha, projectId, repoUrl }: RecordedRequest, why: string): Promise<void> {
     if (!this.statusQueueUrl) return;
     const detail: PushSkippedDetail = { projectId, commitSha, repoUrl, reason: `Nothing was deployed, because ${why}.` };
     const message = { 'detail-type': PUSH_SKIPPED, 'time': new Date().toISOString(), 'detail': detail };
