@@ -132,14 +132,25 @@ describe('an answer that was lost', () => {
     github.forge.postpone = (request) => (isChange(request) ? late.pop() : undefined);
     expect(await github.call([github.send({ version: 1 })])).toEqual([30]);
     const newer = github.send(BUILDING);
-    expect(await github.call([newer])).toEqual([10]);
-    advanceClock(9.9);
-    expect(await github.call([newer])).toEqual([10]);
+    expect(await github.call([newer])).toEqual([15]);
+    advanceClock(14.9);
+    expect(await github.call([newer])).toEqual([1]);
     expect(github.checkRuns).toEqual([]);
     finish();
     await new Promise((resolve) => setImmediate(resolve));
     await github.drain();
     expect(github.checkRuns).toMatchObject([{ status: 'in_progress' }]);
+  });
+
+  test('of the function, which died while it told: its claim ends within a minute, and until then few receives are used up', async () => {
+    jest.spyOn(Tellings.prototype, 'end').mockRejectedValueOnce(new Error('The function died.'));
+    const message = github.send({ version: 1 });
+    expect(await github.call([message])).toEqual([30]);
+    const newer = github.send(BUILDING);
+    expect(await github.call([newer])).toEqual([10]);
+    await github.drain();
+    expect(github.checkRuns).toMatchObject([{ status: 'in_progress' }]);
+    expect([message.receives, newer.receives]).toEqual([3, 3]);
   });
 
   test('of the function, which died after it had made the check run: it is found', async () => {
