@@ -95,7 +95,7 @@ async function run(codeDirectory: string, pushes: number): Promise<Figures> {
     handler: 'index.handler',
     environment: { ...environmentOf(tables, queueUrl), AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.endpoint, AWS_ENDPOINT_URL_SQS: sqs.endpoint },
     timeoutSeconds: 15,
-    memoryMb: 256,
+    memoryMb: 512,
     region: REGION,
     onLog: () => undefined,
   });
