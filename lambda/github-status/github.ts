@@ -1,14 +1,14 @@
 /** GitHub's API, for the repositories of one host where the app is installed. */
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { LONGEST_LIMIT } from './coming-back';
-import { secretText } from './secret-text';
 import { STATUS_PERMISSIONS } from '../../src/contract/github-status';
 import type { GitHubAppSettings } from '../../src/contract/source';
 import { GitHubApp, headersOf, repositoryNameOf } from '../shared/github-app';
 import { HostProblem, PassingTrouble } from '../shared/host-problem';
-import { type Answer, type HttpsClient, jsonOf } from '../shared/https-client';
+import { type Answer, type HttpsClient, jsonOf, RATE_LIMIT_MS } from '../shared/https-client';
 import { logger } from '../shared/logger';
 import { quoted } from '../shared/quoted';
+import { secretText } from '../shared/secret-text';
 
 export type Permission = keyof typeof STATUS_PERMISSIONS;
 export type Json = Readonly<Record<string, unknown>>;
@@ -29,9 +29,6 @@ interface Access {
 const TOKEN_MS = 50 * 60_000;
 /** A few hundred bytes each. Whoever has more repositories asks for a token more often. */
 const MAX_TOKENS = 1_000;
-
-/** GitHub: wait at least a minute if nothing else is said. */
-const RATE_LIMIT_MS = 60_000;
 
 export class GitHub {
   private readonly accesses = new Map<string, Access>();

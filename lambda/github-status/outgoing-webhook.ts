@@ -6,10 +6,10 @@ import { createHmac } from 'node:crypto';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Channel, Trace } from './channel';
 import type { DeploymentNews, News } from './news';
-import { previousSecretText, secretText } from './secret-text';
 import { HostProblem } from '../shared/host-problem';
 import type { HttpsClient } from '../shared/https-client';
 import { logger } from '../shared/logger';
+import { previousSecretText, secretText } from '../shared/secret-text';
 
 export const EVENT_TYPE = 'deployment.status_changed';
 

@@ -19,8 +19,10 @@ export const MAX_TELLING_MS = 3 * CHANNEL_MS;
  */
 const AFTERMATH_MS = 15_000;
 
-/** The other one is done within a second or two, mostly. */
+/** Somebody else who tells of this deployment is done within a second or two, mostly. */
 const BUSY_MS = 10_000;
+
+const CLAIM_MS = MAX_TELLING_MS + AFTERMATH_MS;
 
 export class Teller {
   constructor(private readonly tellings: Tellings, private readonly channels: readonly Channel[]) {}
@@ -33,9 +35,10 @@ export class Teller {
     const now = Date.now();
     // Whatever else takes its time: after this, nobody is asked for anything.
     const end = AbortSignal.timeout(MAX_TELLING_MS);
-    const told = await this.tellings.claim(telling, now, now + MAX_TELLING_MS + AFTERMATH_MS);
-    if (told === 'outdated') return logger.debug('Something newer was told, or is about to be');
-    if (told === 'busy') throw new PassingTrouble('Another invocation tells of this deployment right now.', now + BUSY_MS);
+    const claim = await this.tellings.claim(telling, now, now + CLAIM_MS);
+    if (claim === 'outdated') return logger.debug('Something newer was told, or is about to be');
+    if ('busyUntil' in claim) throw new PassingTrouble('Another invocation tells of this deployment right now.', askAgainAt(claim.busyUntil, now));
+    const { told } = claim;
 
     const problems: unknown[] = [];
     const newlyTold: { -readonly [channel in keyof Told]: Told[channel] } = {};
@@ -59,4 +62,10 @@ export class Teller {
     if (!isKept) problems.push(new Error('It took so long to tell this that somebody else has begun to.'));
     if (problems.length > 0) throw new AggregateError(problems, problems.map((problem) => (problem as Error).message).join(' '));
   }
+}
+
+/** Whoever has not been done within its usual time has died, or waits for GitHub: to ask once more before its claim ends would only use up receives. */
+function askAgainAt(busyUntil: number, now: number): number {
+  const hasJustBegun = busyUntil - now > CLAIM_MS - BUSY_MS;
+  return hasJustBegun ? now + BUSY_MS : busyUntil;
 }

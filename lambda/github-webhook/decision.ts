@@ -1,4 +1,4 @@
-import type { Change, NoChange } from './change';
+import type { Change } from './change';
 import { skipCommandOf } from './skip-commands';
 import type { ProjectItem } from '../../src/contract/webhook';
 import { quoted } from '../shared/quoted';
@@ -6,17 +6,17 @@ import { quoted } from '../shared/quoted';
 /** A branch of the repository that is named so would share a cache with the pull request of that number. */
 const PULL_REQUEST_HEAD = /^pull\/\d+\/head$/;
 
-/** Why this is no deployment of the project; undefined: it is one. */
-export function reasonToSkip(change: Change | NoChange, project: ProjectItem): string | undefined {
-  if ('skip' in change) return change.skip;
-  return reasonOfBranch(change, project) ?? reasonOfMessage(change) ?? reasonOfFiles(change, project);
-}
-
-function reasonOfBranch({ branch, fromFork }: Change, project: ProjectItem): string | undefined {
+/** Why the project deploys nothing of this branch; undefined: it does. */
+export function reasonOfBranch({ branch, fromFork }: Change, project: ProjectItem): string | undefined {
   if (fromFork) return project.forkPreviews === true ? undefined : 'pull requests from forks are deployed only if the project\'s "forkPreviews" is true';
   if (PULL_REQUEST_HEAD.test(branch)) return `the branch name ${quoted(branch)} is reserved for pull requests`;
   if (branch === project.branch || project.previews === true) return undefined;
   return `the branch ${quoted(branch)} is not ${quoted(project.branch)}; others are deployed only if the project's "previews" is true`;
+}
+
+/** Why it does not deploy this commit of it. */
+export function reasonOfCommit(change: Change, project: ProjectItem): string | undefined {
+  return reasonOfMessage(change) ?? reasonOfFiles(change, project);
 }
 
 function reasonOfMessage({ message = '' }: Change): string | undefined {

@@ -1,11 +1,11 @@
 import type { Change, Repository } from './change';
 import { deploymentIdOf } from './deployment-id';
 import { currentUrl } from './repository-match';
-import { BuildRequest, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH } from '../../src/contract/build-request';
+import { ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH, type RecordedRequest } from '../../src/contract/build-request';
 import type { ProjectItem } from '../../src/contract/webhook';
 import { isBranchName, isRelativeDirectory, repoUrlProblem } from '../shared/request-fields';
 
-export function requestOf(change: Change, project: ProjectItem, repository: Repository): BuildRequest {
+export function requestOf(change: Change, project: ProjectItem, repository: Repository): RecordedRequest {
   const { branch, commitSha, fromFork } = change;
   const { projectId, rootDirectory } = project;
   return {
@@ -20,8 +20,22 @@ export function requestOf(change: Change, project: ProjectItem, repository: Repo
   };
 }
 
+/** Ten seconds, within which nearly every delivery comes, are spread over the second of the push. */
+const LATE_MS_PER_MS = 10;
+
+/**
+ * What orders the deployments of a branch: the time of the push. Forges tell it in whole seconds; of the pushes of one second, the one that is
+ * delivered first is taken for the first, because nothing in the payloads says more. It stays before every push of the next second.
+ */
+export function createdAtOf({ pushedAt }: Pick<Change, 'pushedAt'>, deliveredAt: Date): Date {
+  // Then the order of the deliveries is all there is.
+  if (!pushedAt) return deliveredAt;
+  const lateMs = Math.max(0, deliveredAt.getTime() - pushedAt.getTime());
+  return new Date(pushedAt.getTime() + Math.min(999, Math.floor(lateMs / LATE_MS_PER_MS)));
+}
+
 /** Why nobody could build this, so that it is said to whoever pushes, and not found in a dead-letter queue; undefined: it is a good request. */
-export function requestProblem({ branch, defaultBranch, projectId, repoUrl, rootDirectory }: BuildRequest): string | undefined {
+export function requestProblem({ branch, defaultBranch, projectId, repoUrl, rootDirectory }: RecordedRequest): string | undefined {
   if (!ID_PATTERN.test(projectId)) return 'the project\'s item has no "projectId" that is one';
   const urlProblem = repoUrl.length > MAX_REPO_URL_LENGTH ? 'is too long' : repoUrlProblem(repoUrl);
   if (urlProblem) return `the repository's URL ${urlProblem}`;

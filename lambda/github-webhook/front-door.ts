@@ -1,7 +1,7 @@
 import type { Change, ForgeEvent, NoChange, Repository } from './change';
-import { reasonToSkip } from './decision';
+import { reasonOfBranch, reasonOfCommit } from './decision';
 import type { Delivery } from './delivery';
-import { requestOf, requestProblem } from './deployment-request';
+import { createdAtOf, requestOf, requestProblem } from './deployment-request';
 import { parsePayload } from './payload';
 import type { Projects } from './projects';
 import { providerOf } from './providers';
@@ -9,18 +9,20 @@ import type { Provider } from './providers/provider';
 import { Refusal } from './refusal';
 import { isOf } from './repository-match';
 import { Answer, asAnswer, combined, Result } from './results';
+import type { SkippedPushes } from './skipped-pushes';
 import type { WebhookSecrets } from './webhook-secrets';
 import { MAX_WEBHOOK_BODY_BYTES, ProjectItem } from '../../src/contract/webhook';
+import type { DeploymentProducer } from '../shared/enqueue';
 import { logger } from '../shared/logger';
-
-/** Steps 1 and 2 of a build's way, as lambda/shared/enqueue.ts takes them. Throws if the deployment is not in the queue. */
-export interface Producer {
-  produce(request: ReturnType<typeof requestOf>, createdAt: Date): Promise<'enqueued' | 'already' | 'taken'>;
-}
 
 /** From a delivery to the deployments that come of it. Nothing of a delivery is looked at before it is known to be genuine. */
 export class FrontDoor {
-  constructor(private readonly secrets: WebhookSecrets, private readonly projects: Projects, private readonly producer: Producer) {}
+  constructor(
+    private readonly secrets: WebhookSecrets,
+    private readonly projects: Projects,
+    private readonly producer: DeploymentProducer,
+    private readonly skippedPushes: SkippedPushes,
+  ) {}
 
   public async receive(delivery: Delivery): Promise<Answer> {
     try {
@@ -76,15 +78,20 @@ export class FrontDoor {
 
   private async deploy(project: ProjectItem, change: Change | NoChange, repository: Repository): Promise<Result> {
     const { projectId } = project;
-    const skip = reasonToSkip(change, project);
-    if (skip !== undefined || 'skip' in change) return { projectId, kind: 'skipped', why: skip ?? '' };
+    if ('skip' in change) return { projectId, kind: 'skipped', why: change.skip };
+    const notDeployed = reasonOfBranch(change, project);
+    if (notDeployed !== undefined) return { projectId, kind: 'skipped', why: notDeployed };
     const request = requestOf(change, project, repository);
     const problem = requestProblem(request);
     if (problem !== undefined) return { projectId, kind: 'unbuildable', why: problem };
+    const notWanted = reasonOfCommit(change, project);
+    if (notWanted !== undefined) {
+      await this.skippedPushes.tell(request, notWanted);
+      return { projectId, kind: 'skipped', why: notWanted };
+    }
     const { branch, commitSha, deploymentId } = request;
     try {
-      // Without a time in the payload, the order of the deliveries is all that tells which push is the newest.
-      const status = await this.producer.produce(request, change.pushedAt ?? new Date());
+      const status = await this.producer.produce(request, createdAtOf(change, new Date()));
       logger.info('A push is a deployment', { deploymentId, projectId, commitSha, branch, status });
       return { projectId, kind: 'deployment', deploymentId, branch, commitSha, status };
     } catch (error) {

@@ -4,9 +4,10 @@ import { FrontDoor } from './front-door';
 import { countFailedDelivery } from './metric';
 import { Projects } from './projects';
 import { Answer, asAnswer } from './results';
+import { SkippedPushes } from './skipped-pushes';
 import { WebhookSecrets } from './webhook-secrets';
 import { PROJECTS_TABLE, WEBHOOK_ENV } from '../../src/contract/webhook';
-import { dynamoDbClient, secretsManagerClient } from '../shared/aws-clients';
+import { dynamoDbClient, secretsManagerClient, sqsClient } from '../shared/aws-clients';
 import { producerOfEnvironment } from '../shared/enqueue';
 import { requiredEnv } from '../shared/environment';
 import { logger } from '../shared/logger';
@@ -29,6 +30,7 @@ const frontDoor = new FrontDoor(
     repositoryIdIndex: process.env[WEBHOOK_ENV.repositoryIdIndex],
   }),
   producerOfEnvironment(),
+  new SkippedPushes(sqsClient(), process.env[WEBHOOK_ENV.statusQueueUrl]),
 );
 
 /** As all three kinds of endpoint take it. */

@@ -1,6 +1,7 @@
-import { GetSecretValueCommand, ResourceNotFoundException, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { Refusal } from './refusal';
 import { logger } from '../shared/logger';
+import { previousSecretText, secretText } from '../shared/secret-text';
 
 /** A secret that was taken back is valid for so long at most. */
 const KEEP_MS = 5 * 60_000;
@@ -27,32 +28,21 @@ export class WebhookSecrets {
 
   private async notOlderThan(milliseconds: number): Promise<readonly string[]> {
     if (this.cached && Date.now() - this.cached.readAt < milliseconds) return this.cached.secrets;
-    const [current, previous] = await Promise.all([this.version('AWSCURRENT'), this.version('AWSPREVIOUS')]);
-    if (current === undefined) {
-      logger.error('Expected the webhook\'s secret to be text, got none', { secretId: this.secretId });
-      throw unreadable();
-    }
-    const secrets = previous === undefined ? [current] : [current, previous];
+    const secrets = await this.read();
     this.cached = { secrets, readAt: Date.now() };
     return secrets;
   }
 
-  /** Without the line break that editors leave at the end. */
-  private async version(stage: 'AWSCURRENT' | 'AWSPREVIOUS'): Promise<string | undefined> {
+  private async read(): Promise<readonly string[]> {
+    const { secretId, secretsManager } = this;
     try {
-      const { SecretString } = await this.secretsManager.send(new GetSecretValueCommand({ SecretId: this.secretId, VersionStage: stage }));
-      return SecretString?.trim() || undefined;
+      const [current, previous] = await Promise.all([secretText(secretsManager, secretId), previousSecretText(secretsManager, secretId)]);
+      return previous === undefined ? [current] : [current, previous];
     } catch (error) {
-      // A secret that was never changed has no version before.
-      if (error instanceof ResourceNotFoundException) return undefined;
-      logger.error('The webhook\'s secret cannot be read', { secretId: this.secretId, stage, error: error as Error });
-      throw unreadable();
+      logger.error('The webhook\'s secret cannot be read', { secretId, error: error as Error });
+      throw new Refusal(500, 'The webhook\'s secret cannot be read, so nobody knows whether this delivery is genuine. Tell the platform\'s team; deliver it again afterwards.', 'failed');
     }
   }
-}
-
-function unreadable(): Refusal {
-  return new Refusal(500, 'The webhook\'s secret cannot be read, so nobody knows whether this delivery is genuine. Tell the platform\'s team; deliver it again afterwards.', 'failed');
 }
 
 async function anyOf(secrets: readonly string[], passes: (secret: string) => Promise<boolean>): Promise<boolean> {

@@ -31,7 +31,7 @@ const REDIRECTS = [301, 302, 307, 308];
 const MAX_JSON_BYTES = 256 * 1024;
 
 /** GitHub: wait at least a minute if nothing else is said. */
-const RATE_LIMIT_MS = 60_000;
+export const RATE_LIMIT_MS = 60_000;
 
 export class HttpsClient {
   /** `signal`: ends whatever goes on. */

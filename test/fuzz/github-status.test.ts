@@ -16,6 +16,10 @@ const LIVES = [
 const CHECKS = { queued: ['queued', null], building: ['in_progress', null], success: ['completed', 'success'], failed: ['completed', 'failure'], superseded: ['completed', 'neutral'] };
 const STATES = { queued: 'queued', building: 'in_progress', success: 'success', failed: 'failure', superseded: 'inactive' };
 
+/** Each costs a message two receives at most: all together fewer than it has. */
+const MAX_DISTURBANCES = 8;
+const MAX_DEATHS = 4;
+
 const DISTURBANCES = ['none', 'none', 'lost', 'done but lost', 'error', 'done but error', 'limited', 'late'] as const;
 const ANSWERS: Readonly<Record<string, ForgeAnswer>> = {
   'lost': { then: 'break' }, 'done but lost': { then: 'break' }, 'error': { status: 500 }, 'done but error': { status: 502 }, 'limited': { status: 403, headers: { 'retry-after': '25' } },
@@ -34,8 +38,8 @@ const deployment = fc.record({
 test('in the end GitHub shows the newest state of each deployment, in one check run, whatever was lost or doubled', async () => {
   await fc.assert(fc.asyncProperty(
     fc.array(deployment, { minLength: 1, maxLength: 2 }),
-    fc.array(fc.constantFrom(...DISTURBANCES), { maxLength: 12 }),
-    fc.array(fc.boolean(), { maxLength: 6 }),
+    fc.array(fc.constantFrom(...DISTURBANCES), { maxLength: MAX_DISTURBANCES }),
+    fc.array(fc.boolean(), { maxLength: MAX_DEATHS }),
     fc.array(fc.tuple(fc.nat(3), fc.nat(20), fc.nat(20)), { minLength: 1, maxLength: 20 }),
     async (deployments, disturbances, deaths, schedule) => {
       await github.begin();

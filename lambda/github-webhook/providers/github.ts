@@ -1,8 +1,9 @@
 import type { Provider } from './provider';
+import { branchOf } from './ref';
 import { isSigned } from './signature';
 import { quoted } from '../../shared/quoted';
 import type { Change, ForgeEvent, NoChange, Repository } from '../change';
-import { at, commitAt, idAt, isNoCommit, listAt, optionalTextAt, repositoryUrlAt, textAt, timeAt } from '../payload';
+import { at, commitAt, idAt, listAt, optionalTextAt, repositoryUrlAt, textAt, timeAt } from '../payload';
 
 /** https://docs.github.com/en/webhooks/webhook-events-and-payloads */
 export const github: Provider = {
@@ -29,15 +30,11 @@ function repositoryOf(payload: unknown): Repository {
   return { id: idAt(payload, 'repository.id'), cloneUrl: repositoryUrlAt(payload, 'repository.clone_url') };
 }
 
-const BRANCHES = 'refs/heads/';
-
 function pushed(payload: unknown): Change | NoChange {
-  const ref = textAt(payload, 'ref');
-  if (at(payload, 'deleted') === true || isNoCommit(at(payload, 'after'))) return { skip: `${quoted(ref)} was deleted` };
-  // Whether annotated or not: `after` of an annotated tag is no commit at all.
-  if (!ref.startsWith(BRANCHES)) return { skip: `${quoted(ref)} is not a branch, and only branches are deployed` };
+  const branch = branchOf(payload);
+  if (typeof branch !== 'string') return branch;
   return {
-    branch: ref.slice(BRANCHES.length),
+    branch,
     commitSha: commitAt(payload, 'after'),
     previousSha: optionalTextAt(payload, 'before'),
     pushedAt: timeAt(payload, 'repository.pushed_at'),

@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Provider } from './provider';
+import { branchOf } from './ref';
 import { quoted } from '../../shared/quoted';
 import type { Change, NoChange } from '../change';
-import { at, commitAt, idAt, isNoCommit, listAt, optionalTextAt, optionalTimeAt, repositoryUrlAt, textAt } from '../payload';
+import { at, commitAt, idAt, listAt, optionalTextAt, optionalTimeAt, repositoryUrlAt } from '../payload';
 
 /** https://docs.gitlab.com/user/project/integrations/webhook_events/ */
 export const gitlab: Provider = {
@@ -24,17 +25,14 @@ export const gitlab: Provider = {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest();
 
-const BRANCHES = 'refs/heads/';
-
 /** Without a list of changed files: the payload does not say whether the push was forced. */
 function pushed(payload: unknown): Change | NoChange {
-  const ref = textAt(payload, 'ref');
-  if (isNoCommit(at(payload, 'after'))) return { skip: `${quoted(ref)} was deleted` };
-  if (!ref.startsWith(BRANCHES)) return { skip: `${quoted(ref)} is not a branch, and only branches are deployed` };
+  const branch = branchOf(payload);
+  if (typeof branch !== 'string') return branch;
   const commitSha = commitAt(payload, 'after');
   const head = listAt(payload, 'commits').find((commit) => at(commit, 'id') === commitSha);
   return {
-    branch: ref.slice(BRANCHES.length),
+    branch,
     commitSha,
     previousSha: optionalTextAt(payload, 'before'),
     committedAt: optionalTimeAt(head, 'timestamp'),

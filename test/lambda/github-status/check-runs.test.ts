@@ -1,5 +1,6 @@
 /** What GitHub shows beside a commit: one check run for each deployment, which says what its record says. */
 import { PRIVATE_KEY, statusFunction } from './github-status-support';
+import { Tellings } from '../../../lambda/github-status/tellings';
 import { PUSH_SKIPPED } from '../../../src/contract/github-status';
 import { advanceClock } from '../../support/clock';
 import type { ForgeAnswer, ForgeRequest } from '../../support/forge';
@@ -94,8 +95,13 @@ describe('events come at least once and in any order', () => {
 
   test('two invocations at once make one check run: the second one comes back in a few seconds', async () => {
     const [first, second] = [github.send({ version: 1 }), github.send(BUILDING)];
-    const waits = (await Promise.all([github.call([first]), github.call([second])])).flat();
-    expect(waits).toEqual([10]);
+    const { end } = Tellings.prototype;
+    // Just before the first one is done.
+    jest.spyOn(Tellings.prototype, 'end').mockImplementationOnce(async function (this: Tellings, ...telling) {
+      expect(await github.call([second])).toEqual([10]);
+      return end.apply(this, telling);
+    });
+    expect(await github.call([first])).toEqual([]);
     await github.drain();
     expect(github.checkRuns).toMatchObject([{ status: 'in_progress' }]);
   });
@@ -126,14 +132,25 @@ describe('an answer that was lost', () => {
     github.forge.postpone = (request) => (isChange(request) ? late.pop() : undefined);
     expect(await github.call([github.send({ version: 1 })])).toEqual([30]);
     const newer = github.send(BUILDING);
-    expect(await github.call([newer])).toEqual([10]);
-    advanceClock(9.9);
-    expect(await github.call([newer])).toEqual([10]);
+    expect(await github.call([newer])).toEqual([15]);
+    advanceClock(14.9);
+    expect(await github.call([newer])).toEqual([1]);
     expect(github.checkRuns).toEqual([]);
     finish();
     await new Promise((resolve) => setImmediate(resolve));
     await github.drain();
     expect(github.checkRuns).toMatchObject([{ status: 'in_progress' }]);
+  });
+
+  test('of the function, which died while it told: its claim ends within a minute, and until then few receives are used up', async () => {
+    jest.spyOn(Tellings.prototype, 'end').mockRejectedValueOnce(new Error('The function died.'));
+    const message = github.send({ version: 1 });
+    expect(await github.call([message])).toEqual([30]);
+    const newer = github.send(BUILDING);
+    expect(await github.call([newer])).toEqual([10]);
+    await github.drain();
+    expect(github.checkRuns).toMatchObject([{ status: 'in_progress' }]);
+    expect([message.receives, newer.receives]).toEqual([3, 3]);
   });
 
   test('of the function, which died after it had made the check run: it is found', async () => {

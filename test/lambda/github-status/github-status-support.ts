@@ -185,7 +185,10 @@ export function statusFunction(told: Partial<Told> = {}): StatusFunction {
   const one = new StatusFunction({ github: true, webhook: false, ...told });
   beforeAll(() => one.load());
   beforeEach(() => one.begin());
-  afterEach(() => jest.useRealTimers());
+  afterEach(() => {
+    jest.restoreAllMocks();
+    jest.useRealTimers();
+  });
   afterAll(() => one.close());
   return one;
 }

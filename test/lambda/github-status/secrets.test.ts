@@ -11,7 +11,6 @@ beforeEach(() => {
   logger.setLogLevel('DEBUG');
   for (const stream of [process.stdout, process.stderr]) jest.spyOn(stream, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
 });
-afterEach(() => jest.restoreAllMocks());
 
 const echo = ({ headers, path }: { headers: object; path: string }): string => JSON.stringify({ message: `${path} ${JSON.stringify(headers)}` });
 

@@ -2,6 +2,7 @@
 import { anyProject, commit, push, REPOSITORY, webhook } from './webhook-support';
 import type { BuildRequest } from '../../../src/contract/build-request';
 import type { ProjectItem } from '../../../src/contract/webhook';
+import { setClock } from '../../support/clock';
 
 const door = webhook();
 
@@ -36,7 +37,7 @@ describe('a push to the project\'s branch', () => {
       deploymentId: deployment.deploymentId, projectId, commitSha: commit('b'), repoUrl: 'https://github.com/acme/shop', branch: 'main', defaultBranch: 'main', rootDirectory: 'apps/web',
     };
     expect(await door.requests()).toEqual([request]);
-    expect(await door.records()).toEqual([expect.objectContaining({ ...request, status: 'queued', createdAt: '2026-11-22T12:00:00.000Z' })]);
+    expect(await door.records()).toEqual([expect.objectContaining({ ...request, status: 'queued', createdAt: expect.stringMatching(/^2026-11-22T12:00:00\.\d{3}Z$/) })]);
   });
 
   test('has an id that sorts by the time of the push', async () => {
@@ -151,6 +152,36 @@ describe('one push is one deployment', () => {
     await deliver();
     const [older, newer] = (await door.records()).sort((a, b) => a.createdAt.localeCompare(b.createdAt));
     expect([older.commitSha, newer.commitSha]).toEqual([commit('b'), commit('c')]);
+  });
+});
+
+describe('the deployments of a branch have the order of its pushes', () => {
+  const PUSHED_AT = REPOSITORY.pushed_at * 1000;
+
+  /** `createdAt` decides which deployment is the newest of its branch. */
+  async function createdAt(after: string, { delivered, pushed = 0 }: { delivered: number; pushed?: number }): Promise<string> {
+    setClock(PUSHED_AT + delivered);
+    await deliver(push({ after, repository: { ...REPOSITORY, pushed_at: REPOSITORY.pushed_at + pushed } }));
+    return (await door.records()).find((record) => record.commitSha === after)!.createdAt;
+  }
+
+  test('though the payload tells the time in whole seconds: of the pushes of one second, the first to be delivered is the first', async () => {
+    const times: string[] = [];
+    for (const [index, delivered] of [300, 700, 1_400, 4_000, 9_000].entries()) times.push(await createdAt(commit(String(index + 1)), { delivered }));
+    expect(new Set(times).size).toBe(times.length);
+    expect(times).toEqual([...times].sort());
+    expect(times.every((time) => time.startsWith('2026-11-22T12:00:00.'))).toBe(true);
+  });
+
+  test('whenever they are delivered', async () => {
+    const newer = await createdAt(commit('2'), { pushed: 1, delivered: 1_100 });
+    const older = await createdAt(commit('1'), { delivered: 3_600_000 });
+    expect([older, newer]).toEqual([...[older, newer]].sort());
+    expect(older).not.toBe(newer);
+  });
+
+  test('and none is created in the future, where it would be newer than pushes that are still to come', async () => {
+    expect(await createdAt(commit('1'), { pushed: 60, delivered: 0 })).toBe('2026-11-22T12:00:00.000Z');
   });
 });
 

@@ -3,11 +3,11 @@ import { createHmac } from 'node:crypto';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, GetCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { startSecretsManager, type SecretsManager } from '../../../local/services/secrets-manager';
-import { AccessDeniedError, type ApiCall } from '../../../local/services/service';
+import { AccessDeniedError, type ApiCall, listen, type Listener } from '../../../local/services/service';
 import { startSqs, type SqsService } from '../../../local/services/sqs/sqs-service';
 import type { BuildRequest } from '../../../src/contract/build-request';
 import type { DeploymentRecord } from '../../../src/contract/deployment';
-import { ProjectItem, projectKey, WEBHOOK_ENV, WebhookAnswer } from '../../../src/contract/webhook';
+import { ProjectItem, projectKey, PROJECTS_TABLE, WEBHOOK_ENV, WebhookAnswer } from '../../../src/contract/webhook';
 import { startTables, TestTables } from '../../support/dynamodb';
 import { CONTEXT, setHandlerEnvironment } from '../../support/handlers';
 
@@ -19,6 +19,8 @@ export const ID_INDEX = 'byRepositoryId';
 const REGION = 'eu-central-1';
 
 export const REPOSITORY = { id: 186853002, clone_url: 'https://github.com/acme/shop.git', pushed_at: Date.parse('2026-11-22T12:00:00Z') / 1000 };
+
+type ServiceName = 'DYNAMODB' | 'SECRETS_MANAGER' | 'SQS';
 
 export interface Sent {
   readonly projectId?: string;
@@ -69,11 +71,18 @@ export class Webhook {
   public refusesMessages = false;
   private sqs!: SqsService;
   private queueUrl!: string;
+  private statusQueueUrl!: string;
+  /** Names of the projects table's keys. */
+  private keys: { readonly partitionKey: string; readonly sortKey: string } = PROJECTS_TABLE;
+  private silence?: Listener;
   private plain!: DynamoDBClient;
   private handler!: typeof import('../../../lambda/github-webhook').handler;
 
-  public async load(variables: Partial<Record<keyof typeof WEBHOOK_ENV, string>> = {}): Promise<void> {
+  /** `silent`: this service takes requests and answers none. */
+  public async load(variables: Partial<Record<keyof typeof WEBHOOK_ENV, string>> = {}, silent?: ServiceName): Promise<void> {
     this.tables = await startTables();
+    const { projectsPartitionKey: partitionKey = PROJECTS_TABLE.partitionKey, projectsSortKey: sortKey = PROJECTS_TABLE.sortKey } = variables;
+    this.keys = { partitionKey, sortKey };
     this.plain = new DynamoDBClient({ endpoint: this.tables.endpoint, region: REGION, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
     await this.createProjects();
     this.secrets = await startSecretsManager({ accountId: '111122223333', region: REGION, onCall: (call) => void this.secretReads.push(call) });
@@ -84,23 +93,36 @@ export class Webhook {
       },
     });
     this.queueUrl = this.sqs.createQueue('builds');
-    const endpoints = {
+    this.statusQueueUrl = this.sqs.createQueue('status');
+    const endpoints: Record<`AWS_ENDPOINT_URL_${ServiceName}`, string> = {
       AWS_ENDPOINT_URL_DYNAMODB: this.tables.endpoint,
       AWS_ENDPOINT_URL_SECRETS_MANAGER: this.secrets.endpoint,
       AWS_ENDPOINT_URL_SQS: this.sqs.endpoint,
     };
-    setHandlerEnvironment(endpoints, { deploymentsTable: this.tables.tableName, stateTable: this.tables.stateTableName, buildQueueUrl: this.queueUrl });
-    const settings = { projectsTable: PROJECTS, webhookSecret: SECRET_ID, repositoryIndex: URL_INDEX, repositoryIdIndex: ID_INDEX, ...variables };
+    if (silent) {
+      this.silence = await listen(() => new Promise(() => {}));
+      endpoints[`AWS_ENDPOINT_URL_${silent}`] = this.silence.endpoint;
+    }
+    // The SDK sends to the host that is in the queue's URL.
+    const urlOf = (queueUrl: string) => new URL(new URL(queueUrl).pathname, endpoints.AWS_ENDPOINT_URL_SQS).href;
+    setHandlerEnvironment(endpoints, { deploymentsTable: this.tables.tableName, stateTable: this.tables.stateTableName, buildQueueUrl: urlOf(this.queueUrl) });
+    const indexes = { repositoryIndex: URL_INDEX, repositoryIdIndex: ID_INDEX };
+    const settings = { projectsTable: PROJECTS, webhookSecret: SECRET_ID, ...indexes, statusQueueUrl: urlOf(this.statusQueueUrl), ...variables };
     for (const name of Object.values(WEBHOOK_ENV)) delete process.env[name];
     for (const [name, value] of Object.entries(settings)) if (value) process.env[WEBHOOK_ENV[name as keyof typeof WEBHOOK_ENV]] = value;
-    ({ handler: this.handler } = jest.requireActual<typeof import('../../../lambda/github-webhook')>('../../../lambda/github-webhook'));
+    // A handler of its own for each webhook of a test file.
+    jest.isolateModules(() => {
+      ({ handler: this.handler } = jest.requireActual<typeof import('../../../lambda/github-webhook')>('../../../lambda/github-webhook'));
+    });
   }
 
   public async begin(): Promise<void> {
     await this.tables.clear();
     const { Items = [] } = await this.tables.client.send(new ScanCommand({ TableName: PROJECTS }));
-    await Promise.all(Items.map(({ PK, SK }) => this.tables.client.send(new DeleteCommand({ TableName: PROJECTS, Key: { PK, SK } }))));
+    const keys = Items.map(({ projectId }) => projectKey(projectId as string, this.keys));
+    await Promise.all(keys.map((Key) => this.tables.client.send(new DeleteCommand({ TableName: PROJECTS, Key }))));
     await this.requests();
+    await this.skippedPushes();
     this.refusesMessages = false;
     this.secrets.putSecret(SECRET_ID, SECRET);
     this.secretReads.length = 0;
@@ -108,18 +130,18 @@ export class Webhook {
 
   public async close(): Promise<void> {
     this.plain.destroy();
-    await Promise.all([this.secrets.close(), this.sqs.close(), this.tables.close()]);
+    await Promise.all([this.silence?.close(), this.secrets.close(), this.sqs.close(), this.tables.close()]);
   }
 
   /** Of the repository that pushes come from, unless told. */
   public async putProject(change: Partial<ProjectItem> & Pick<ProjectItem, 'projectId'>): Promise<void> {
     const { projectId } = change;
     const item = { name: projectId, repoUrl: 'https://github.com/acme/shop', branch: 'main', userId: 'ada', ...change };
-    await this.tables.client.send(new PutCommand({ TableName: PROJECTS, Item: { ...projectKey(projectId), ...item } }));
+    await this.tables.client.send(new PutCommand({ TableName: PROJECTS, Item: { ...projectKey(projectId, this.keys), ...item } }));
   }
 
   public async project(projectId: string): Promise<Record<string, unknown> | undefined> {
-    const { Item } = await this.tables.client.send(new GetCommand({ TableName: PROJECTS, Key: projectKey(projectId) }));
+    const { Item } = await this.tables.client.send(new GetCommand({ TableName: PROJECTS, Key: projectKey(projectId, this.keys) }));
     return Item;
   }
 
@@ -146,13 +168,22 @@ export class Webhook {
 
   /** Takes all that is in the queue. */
   public async requests(): Promise<BuildRequest[]> {
-    const queue = this.sqs.queue(this.queueUrl);
-    const found: BuildRequest[] = [];
+    return this.messages<BuildRequest>(this.queueUrl);
+  }
+
+  /** What GitHub is to be told of pushes that were skipped. */
+  public async skippedPushes(): Promise<unknown[]> {
+    return this.messages<unknown>(this.statusQueueUrl);
+  }
+
+  private async messages<T>(queueUrl: string): Promise<T[]> {
+    const queue = this.sqs.queue(queueUrl);
+    const found: T[] = [];
     for (;;) {
       const messages = await queue.receive({ maxMessages: 10, waitSeconds: 0 });
       if (messages.length === 0) return found;
       for (const { body, receiptHandle } of messages) {
-        found.push(JSON.parse(body) as BuildRequest);
+        found.push(JSON.parse(body) as T);
         queue.delete(receiptHandle);
       }
     }
@@ -169,14 +200,15 @@ export class Webhook {
   }
 
   private async createProjects(): Promise<void> {
+    const { partitionKey, sortKey } = this.keys;
     const key = (partition: string, sort?: string) => [
       { AttributeName: partition, KeyType: 'HASH' as const }, ...(sort === undefined ? [] : [{ AttributeName: sort, KeyType: 'RANGE' as const }]),
     ];
     const index = (name: string, attribute: string) => ({ IndexName: name, KeySchema: key(attribute), Projection: { ProjectionType: 'ALL' as const } });
     await this.plain.send(new CreateTableCommand({
       TableName: PROJECTS,
-      AttributeDefinitions: ['PK', 'SK', 'repoUrl', 'repositoryId'].map((name) => ({ AttributeName: name, AttributeType: 'S' })),
-      KeySchema: key('PK', 'SK'),
+      AttributeDefinitions: [partitionKey, sortKey, 'repoUrl', 'repositoryId'].map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+      KeySchema: key(partitionKey, sortKey),
       GlobalSecondaryIndexes: [index(URL_INDEX, 'repoUrl'), index(ID_INDEX, 'repositoryId')],
       BillingMode: 'PAY_PER_REQUEST',
     }));
@@ -189,9 +221,9 @@ let projects = 0;
 export const anyProject = () => `project-${++projects}`;
 
 /** For one test file. */
-export function webhook(variables: Parameters<Webhook['load']>[0] = {}): Webhook {
+export function webhook(...settings: Parameters<Webhook['load']>): Webhook {
   const one = new Webhook();
-  beforeAll(() => one.load(variables));
+  beforeAll(() => one.load(...settings));
   beforeEach(() => one.begin());
   afterEach(() => {
     jest.restoreAllMocks();
