@@ -53,6 +53,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
     '@aws-sdk/lib-dynamodb',
     '@aws-sdk/lib-storage',
     '@aws-sdk/s3-request-presigner',
+    // 5 and later are ES modules only, which Jest on Node.js 20 cannot load
+    '@octokit/webhooks-methods@^4',
     '@types/aws-lambda',
     '@types/mime-types@^2',
     'esbuild',
@@ -72,6 +74,7 @@ const project = new awscdk.AwsCdkConstructLibrary({
     // `npx cdk synth` of the example stack
     'aws-cdk@^2',
     // tests
+    '@octokit/webhooks-examples',
     '@types/node@^20',
     'aws-sdk-client-mock',
     // 3 needs aws-cdk-lib 2.257

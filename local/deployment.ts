@@ -113,7 +113,7 @@ export class Deployment {
   public eventSourceMappings(): EventSourceMapping[] {
     return this.each('AWS::Lambda::EventSourceMapping').flatMap(({ properties }) => {
       const { EventSourceArn: source, FunctionName: functionName, BatchSize, ScalingConfig, FunctionResponseTypes = [], Enabled = true } = properties;
-      const fn = [...this.services.functions.values()].find((candidate) => [candidate.name, candidate.arn].includes(functionName));
+      const fn = this.functionOf(functionName);
       if (!fn || !Enabled || !String(source).startsWith('arn:aws:sqs:')) {
         this.note(`The event source mapping of ${source} to ${functionName} is left out.`);
         return [];
@@ -132,6 +132,17 @@ export class Deployment {
     });
   }
 
+  public functionUrls(): { fn: LambdaFunction; authType: 'NONE' | 'AWS_IAM' }[] {
+    return this.each('AWS::Lambda::Url').flatMap(({ properties }) => {
+      const fn = this.functionOf(properties.TargetFunctionArn);
+      return fn ? [{ fn, authType: properties.AuthType }] : [];
+    });
+  }
+
+  private functionOf(nameOrArn: string): LambdaFunction | undefined {
+    return [...this.services.functions.values()].find((candidate) => [candidate.name, candidate.arn].includes(nameOrArn));
+  }
+
   private createFunctions(): void {
     for (const { name, arn, properties } of this.each('AWS::Lambda::Function')) {
       const code = this.options.assembly.assets.get(properties.Code?.S3Key);
@@ -142,18 +153,20 @@ export class Deployment {
       const deadLetter = properties.DeadLetterConfig?.TargetArn;
       const invokeConfig = this.each('AWS::Lambda::EventInvokeConfig').find((config) => config.properties.FunctionName === name)?.properties;
       if (invokeConfig?.DestinationConfig) this.note(`The destinations of function ${name} are left out: the local run knows its dead-letter queue.`);
+      const variables = properties.Environment?.Variables ?? {};
+      const { environment, network } = this.options.functionSettings?.(variables) ?? {};
       const credentials = this.services.access.assumeRole(properties.Role, { service: 'lambda.amazonaws.com', sourceArn: arn });
       this.functionCredentials.set(arn, credentials);
       this.services.functions.set(arn, new LambdaFunction({
         name,
         codeDirectory: code,
         handler: properties.Handler,
-        environment: { ...properties.Environment?.Variables, ...this.awsEnvironment(credentials) },
+        environment: { ...variables, ...environment, ...this.awsEnvironment(credentials) },
         timeoutSeconds: Number(properties.Timeout ?? 3),
         memoryMb: Number(properties.MemorySize ?? 128),
         region: REGION,
         accountId: ACCOUNT_ID,
-        network: this.options.functionNetwork,
+        network,
         onLog: this.logOf(name, properties.LoggingConfig?.LogGroup ?? `/aws/lambda/${name}`, credentials),
         asyncInvocation: {
           maximumRetryAttempts: invokeConfig?.MaximumRetryAttempts,

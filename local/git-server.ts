@@ -26,8 +26,9 @@ export interface GitServer {
   close(): Promise<void>;
 }
 
-const REPOSITORY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-const ROUTE = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(?:\?(.*))?$/;
+/** With or without an owner, as in `local/shop`. */
+const REPOSITORY_NAME = /^([A-Za-z0-9][A-Za-z0-9._-]*\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const ROUTE = /^\/((?:[A-Za-z0-9][A-Za-z0-9._-]*\/)?[A-Za-z0-9][A-Za-z0-9._-]*)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(?:\?(.*))?$/;
 
 export async function startGitServer(): Promise<GitServer> {
   const repositories = new Map<string, string>();

@@ -1,17 +1,12 @@
 /** Proves a function's zip file: unpacks it, starts it as Lambda's Node.js runtime would, and sends it function URL requests. */
 import { fork, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { devNull, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { unpack } from './invoke/unpack';
+import { functionUrlAnswer, functionUrlEvent, type FunctionUrlRequest } from './services/lambda/function-url-payload';
 
-export interface FunctionUrlRequest {
-  readonly method: string;
-  /** With the query string, e.g. `/api/hello?name=world`. */
-  readonly path: string;
-  readonly headers?: Record<string, string>;
-}
+export type { FunctionUrlRequest } from './services/lambda/function-url-payload';
 
 export interface FunctionUrlResponse {
   readonly status: number;
@@ -37,8 +32,6 @@ const DEFAULT_TIMEOUT_SECONDS = 30;
 
 /** The end of the function's output is where its error is. */
 const LOG_CHARACTERS = 4_000;
-
-const FUNCTION_HOST = 'function.lambda-url.us-east-1.on.aws';
 
 export async function invokeFunctionUrl(options: InvokeOptions): Promise<FunctionUrlResponse[]> {
   const directory = await mkdtemp(path.join(tmpdir(), 'local-run-function-'));
@@ -112,40 +105,6 @@ function lambdaEnvironment(taskRoot: string, deadline: number): Record<string, s
   };
 }
 
-/** Payload format version 2.0. */
-function functionUrlEvent(request: FunctionUrlRequest) {
-  const [rawPath, rawQueryString = ''] = request.path.split(/\?(.*)/s);
-  const { cookie, ...headers } = Object.fromEntries(Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
-  const now = new Date();
-  return {
-    version: '2.0',
-    routeKey: '$default',
-    rawPath,
-    rawQueryString,
-    ...(cookie === undefined ? {} : { cookies: cookie.split(/;\s*/) }),
-    headers: { 'host': FUNCTION_HOST, 'x-forwarded-proto': 'https', ...headers },
-    ...(rawQueryString === '' ? {} : { queryStringParameters: queryStringParameters(rawQueryString) }),
-    requestContext: {
-      accountId: 'anonymous',
-      apiId: 'function',
-      domainName: FUNCTION_HOST,
-      domainPrefix: 'function',
-      http: { method: request.method, path: rawPath, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: headers['user-agent'] ?? 'local-run' },
-      requestId: randomUUID(),
-      routeKey: '$default',
-      stage: '$default',
-      time: now.toUTCString(),
-      timeEpoch: now.getTime(),
-    },
-    isBase64Encoded: false,
-  };
-}
-
-function queryStringParameters(rawQueryString: string): Record<string, string> {
-  const parameters = new URLSearchParams(rawQueryString);
-  return Object.fromEntries([...parameters.keys()].map((name) => [name, parameters.getAll(name).join(',')]));
-}
-
 async function send(child: ChildProcess, event: object): Promise<unknown> {
   const answer = new Promise<{ result?: unknown; error?: string }>((resolve) => child.once('message', (message: object) => resolve(message)));
   child.send(event, () => undefined); // it cannot be sent to a process that has ended; that is reported already
@@ -154,22 +113,7 @@ async function send(child: ChildProcess, event: object): Promise<unknown> {
   return result;
 }
 
-/** As a function URL reads a function's result: without a status code the result itself is the body, as JSON. */
 function functionUrlResponse(result: unknown): FunctionUrlResponse {
-  if (typeof result !== 'object' || result === null || !('statusCode' in result)) {
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: typeof result === 'string' ? result : JSON.stringify(result) ?? '' };
-  }
-  const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded = false } = result as {
-    statusCode: number;
-    headers?: Record<string, string | number | boolean>;
-    cookies?: string[];
-    body?: string;
-    isBase64Encoded?: boolean;
-  };
-  const lowerCase = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]);
-  return {
-    status: Number(statusCode),
-    headers: { ...Object.fromEntries(lowerCase), ...(cookies.length > 0 ? { 'set-cookie': cookies.join(', ') } : {}) },
-    body: isBase64Encoded ? Buffer.from(body, 'base64').toString() : body,
-  };
+  const { body, cookies, headers, status } = functionUrlAnswer(result);
+  return { status, headers: { ...headers, ...(cookies.length > 0 ? { 'set-cookie': cookies.join(', ') } : {}) }, body: body.toString() };
 }

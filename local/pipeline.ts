@@ -4,6 +4,7 @@ import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import { LocalStack, REGION } from './stack';
+import { functionsOf } from './template/functions';
 import type { BuildRequest } from '../src/contract/build-request';
 import { DEPLOYMENTS_PARTITION_KEY, DeploymentRecord, TERMINAL_STATUSES } from '../src/contract/deployment';
 import { HANDLER_ENV } from '../src/contract/environment';
@@ -53,10 +54,7 @@ export function serverFunctionEnvironment(stack: LocalStack, bucket: string, art
 }
 
 export async function findPipeline(stack: LocalStack): Promise<Pipeline> {
-  const functions = stack.resolvers.flatMap((resolver) => resolver.resourcesOfType('AWS::Lambda::Function').map(({ logicalId, properties }) => ({
-    name: resolver.physicalName(logicalId),
-    variables: (properties.Environment as { Variables?: Record<string, string> } | undefined)?.Variables ?? {},
-  })));
+  const functions = functionsOf(stack.resolvers);
   const only = (what: string, ...names: string[]) => {
     const found = functions.filter(({ variables }) => names.every((name) => variables[name]));
     if (found.length !== 1) throw new Error(`Expected one pipeline in the stacks of the cdk.out (nested stacks are not read), found ${found.length} functions that look like ${what}.`);

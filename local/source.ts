@@ -39,7 +39,8 @@ export async function prepareSource(source: string, options: SourceOptions): Pro
 async function folderSource(folder: string, { commit, gitServer, scratchDirectory }: SourceOptions): Promise<Source> {
   const { repository, commitSha, branch, description } = await snapshot(folder, path.join(scratchDirectory, 'snapshot'), { commit });
   const name = asId(path.basename(path.resolve(folder)));
-  return { repoUrl: gitServer.addRepository(name, repository), commitSha, branch, description, name };
+  // Git hosts have an owner before the name.
+  return { repoUrl: gitServer.addRepository(`local/${name}`, repository), commitSha, branch, description, name };
 }
 
 async function remoteSource(repoUrl: string, { commit = 'HEAD', signal }: SourceOptions): Promise<Source> {

@@ -10,6 +10,7 @@ import type { Credentials } from './iam/access-keys';
 import { startCodeBuild, type CodeBuild, type Phase } from './services/codebuild';
 import { startDynamoDb, type DynamoDbService } from './services/dynamodb';
 import { startEventBridge, type EventBridge } from './services/events/event-bridge';
+import { startFunctionUrl } from './services/lambda/function-url';
 import { startLambdaApi } from './services/lambda/lambda-api';
 import type { FunctionNetwork, LambdaFunction } from './services/lambda/lambda-function';
 import { startS3, type S3Service } from './services/s3';
@@ -32,6 +33,14 @@ export interface StackObserver {
   onAccessDenied?(decision: AccessDecision): void;
 }
 
+/** What a function meets on this machine, and not in AWS. */
+export interface FunctionSettings {
+  /** In place of the template's. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What it reaches beside the services. */
+  readonly network?: FunctionNetwork;
+}
+
 export interface StackOptions {
   readonly assembly: Assembly;
   /** Objects and items are kept here: `s3/<bucket>/…`, `dynamodb/<table>.json`. */
@@ -42,8 +51,8 @@ export interface StackOptions {
   readonly imageEnvironment: Readonly<Record<string, string>>;
   /** Put on every CodeBuild project, beside what the template says. */
   readonly buildEnvironment: Readonly<Record<string, string>>;
-  /** What functions reach on this machine beside the services. */
-  readonly functionNetwork?: FunctionNetwork;
+  /** By the variables that the template gives a function. */
+  readonly functionSettings?: (variables: Readonly<Record<string, string>>) => FunctionSettings;
   readonly observer: StackObserver;
 }
 
@@ -51,6 +60,8 @@ export interface LocalStack {
   readonly resolvers: readonly Resolver[];
   /** By ARN. */
   readonly functions: ReadonlyMap<string, LambdaFunction>;
+  /** Where the function URLs of the template listen, without a slash at the end; by ARN of the function. */
+  readonly functionUrls: ReadonlyMap<string, string>;
   readonly s3: S3Service;
   readonly sqs: SqsService;
   readonly dynamodb: DynamoDbService;
@@ -134,6 +145,11 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       started.push({ close: () => mapping.stop() });
       await mapping.start();
     }
+    const functionUrls = new Map<string, string>();
+    for (const { authType, fn } of deployment.functionUrls()) {
+      const url = await start(startFunctionUrl({ function: fn, authType, region: REGION, onCall, secretOf, onInvoke: observer.onInvoke }));
+      functionUrls.set(fn.arn, url.endpoint);
+    }
     const functionsSettled = () => Promise.all([...functions.values()].map((fn) => fn.settled()));
     const settled = () => functionsSettled().then(() => events.settled()).then(functionsSettled);
     return {
@@ -149,6 +165,7 @@ export async function startStack(options: StackOptions): Promise<LocalStack> {
       secretsManager,
       endpoints,
       functions,
+      functionUrls,
       settled: async (timeoutMs) => { await Promise.race([settled(), delay(timeoutMs, undefined, { ref: false })]); },
       close,
       logFileOf: (buildId) => path.join(options.workDirectory, 'codebuild', 'logs', `${buildId.split(':').pop()}.log`),

@@ -32,7 +32,7 @@ export function allowServicesToUse(key: kms.IKey, scope: Construct): void {
     resources: ['*'],
     conditions: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': `arn:${partition}:logs:${region}:${account}:log-group:*` } },
   }));
-  // EventBridge writes to the encrypted event dead-letter queue.
+  // EventBridge writes to encrypted queues: of build events that were lost, and of a webhook's status events.
   key.addToResourcePolicy(new iam.PolicyStatement({
     principals: [new iam.ServicePrincipal('events.amazonaws.com')],
     actions: ['kms:GenerateDataKey', 'kms:Decrypt'],

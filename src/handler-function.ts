@@ -20,6 +20,8 @@ export interface HandlerFunctionProps {
   readonly retryAttempts?: number;
   /** How long such a call may wait for Lambda to begin; Lambda's default is 6 hours. */
   readonly maxEventAge?: Duration;
+  /** How many may run at the same time, taken from what the account has; by default as many as there is room for. */
+  readonly reservedConcurrentExecutions?: number;
 }
 
 /**
@@ -51,5 +53,6 @@ export function handlerFunction(scope: Construct, id: string, props: HandlerFunc
     deadLetterQueue: props.deadLetterQueue,
     retryAttempts: props.retryAttempts,
     maxEventAge: props.maxEventAge,
+    reservedConcurrentExecutions: props.reservedConcurrentExecutions,
   });
 }

@@ -8,10 +8,10 @@ import { ARTIFACTS_ROOT, CACHE_ROOT, HANDOVER_ROOT, SOURCE_ROOT, STAGING_ROOT, S
 import { acknowledge, Acknowledgement } from './nag-metadata';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 
-interface PipelineAcknowledgement extends Acknowledgement {
+export interface ChildAcknowledgement extends Acknowledgement {
   /** Resources of this type ... */
   readonly type: string;
-  /** ... in these constructs of the pipeline. */
+  /** ... in these children. */
   readonly of: readonly string[];
   /** @default true */
   readonly when?: boolean;
@@ -19,9 +19,13 @@ interface PipelineAcknowledgement extends Acknowledgement {
 
 /** Call it last: it reaches what the pipeline has got by then, and nothing that its user adds. */
 export function acknowledgeFindings(pipeline: Construct, props: NextjsBuildPipelineProps): void {
-  for (const { type, of, when = true, ...acknowledgement } of [...policies(props), ...functions(), ...stores(props), ...sources(props)]) {
+  acknowledgeOfChildren(pipeline, [...policies(props), ...functions(), ...stores(props), ...sources(props)]);
+}
+
+export function acknowledgeOfChildren(parent: Construct, acknowledgements: readonly ChildAcknowledgement[]): void {
+  for (const { type, of, when = true, ...acknowledgement } of acknowledgements) {
     if (!when) continue;
-    of.flatMap((id) => pipeline.node.findChild(id).node.findAll())
+    of.flatMap((id) => parent.node.findChild(id).node.findAll())
       .filter((node): node is CfnResource => CfnResource.isCfnResource(node) && node.cfnResourceType === type)
       .forEach((resource) => acknowledge(resource, acknowledgement));
   }
@@ -31,7 +35,7 @@ const objectsBelow = (prefix: string) => `Resource::…/${prefix}*`;
 
 const OWN_PREFIX = 'Nobody knows before what files a build will write. The prefix is the pipeline\'s own, in one bucket.';
 
-function policies(props: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+function policies(props: NextjsBuildPipelineProps): ChildAcknowledgement[] {
   const { buildImage, deploymentsTable, encryptionKey, installSecretsPrefix, permissionsBoundary, vpc } = props;
   const ownStaging = objectsBelow(`${STAGING_ROOT}<codebuild:buildArn>/`);
   const wildcard = { type: 'AWS::IAM::Policy', rules: ['AwsSolutions-IAM5'] };
@@ -102,7 +106,7 @@ function policies(props: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
   ];
 }
 
-function functions(): PipelineAcknowledgement[] {
+function functions(): ChildAcknowledgement[] {
   const type = 'AWS::Lambda::Function';
   const nextPeriod = 'The schedule calls again minutes later, and that call does what this one could not. Its event holds nothing worth keeping.';
   const ownDeadLetters = 'A message that fails goes to the dead-letter queue of its queue. For what an SQS event source calls, Lambda uses no other one and no destination.';
@@ -145,7 +149,7 @@ function functions(): PipelineAcknowledgement[] {
   ];
 }
 
-function stores({ encryptionKey }: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+function stores({ encryptionKey }: NextjsBuildPipelineProps): ChildAcknowledgement[] {
   return [
     {
       type: 'AWS::SQS::Queue',
@@ -176,10 +180,10 @@ function stores({ encryptionKey }: NextjsBuildPipelineProps): PipelineAcknowledg
 }
 
 /** What the source fetcher adds. */
-function sources({ encryptionKey, sourceProviders = [] }: NextjsBuildPipelineProps): PipelineAcknowledgement[] {
+function sources({ encryptionKey, sourceProviders = [] }: NextjsBuildPipelineProps): ChildAcknowledgement[] {
   const [when, type] = [sourceProviders.length > 0, 'AWS::Lambda::Function'];
   const buildSaysSo = 'What it could not fetch, the build says: it waits for its source as long as two calls can take, and fails with CHECKOUT_FAILED.';
-  const acknowledgements: PipelineAcknowledgement[] = [
+  const acknowledgements: ChildAcknowledgement[] = [
     {
       type: 'AWS::IAM::Policy',
       of: ['SourceFetcherRole'],

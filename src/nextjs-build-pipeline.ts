@@ -1,4 +1,3 @@
-import { RemovalPolicy } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as events from 'aws-cdk-lib/aws-events';
@@ -13,6 +12,7 @@ import { PRODUCER_ENV } from './contract/environment';
 import { statusChangedRule } from './deployment-events';
 import { allowServicesToUse } from './encryption';
 import { createFinalizer, createOrchestrator, createReconciler, ORCHESTRATOR_TIMEOUT } from './lifecycle-functions';
+import { createLogGroup } from './log-group';
 import { acknowledgeFindings } from './nag-acknowledgements';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
 import { buildQueues, eventDeadLetterQueue } from './queues';
@@ -71,6 +71,12 @@ export class NextjsBuildPipeline extends Construct {
   public readonly sourceFetcherLogGroup?: logs.LogGroup;
 
   /**
+   * For what joins the pipeline: its tables, its key, and how it keeps its logs.
+   * @internal
+   */
+  public readonly _props: NextjsBuildPipelineProps;
+
+  /**
    * Adds the queues, the state table, the CodeBuild project, the functions and their roles to the scope's stack. Nothing is built or
    * looked up at synth.
    *
@@ -82,15 +88,11 @@ export class NextjsBuildPipeline extends Construct {
    */
   constructor(scope: Construct, id: string, props: NextjsBuildPipelineProps) {
     super(scope, id);
+    this._props = props;
     checkDeploymentsTable(props.deploymentsTable);
     if (props.maxConcurrentBuildsPerProject !== undefined) checkMaxConcurrentBuildsPerProject(props.maxConcurrentBuildsPerProject);
 
-    const logGroup = (logGroupId: string, logGroupName?: string) => new logs.LogGroup(this, logGroupId, {
-      logGroupName,
-      retention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
-      encryptionKey: props.encryptionKey,
-      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
-    });
+    const logGroup = (logGroupId: string, logGroupName?: string) => createLogGroup(this, logGroupId, props, logGroupName);
 
     this.eventDeadLetterQueue = eventDeadLetterQueue(this, props);
     [this.queue, this.deadLetterQueue] = buildQueues(this, props, ORCHESTRATOR_TIMEOUT);
@@ -126,6 +128,7 @@ export class NextjsBuildPipeline extends Construct {
    * - defaultBranch: a branch without a build cache of its own begins with that one's,
    * - forceBuild: true builds even what has been built before with the same settings,
    * - withoutCache: true restores no build cache,
+   * - withoutSecrets: true builds code of strangers: without install secrets, and with a cache of its own; not with buildEnvironment,
    * - buildEnvironment: variables for the app's own build script, at most 200 and 64 KiB; they are in no record, event or log.
    *
    * Send it with MessageGroupId = projectId, so that one busy project does not delay the others.

@@ -15,7 +15,16 @@ export const maxReceiveCount = (props: NextjsBuildPipelineProps) => props.maxRec
 export function buildQueues(scope: Construct, props: NextjsBuildPipelineProps, consumerTimeout: Duration): [sqs.Queue, sqs.Queue] {
   checkVisibilityTimeout(scope, visibilityTimeout(props), consumerTimeout);
   checkMaxReceiveCount(maxReceiveCount(props));
+  return queueWithDeadLetters(scope, props, { visibilityTimeout: visibilityTimeout(props), maxReceiveCount: maxReceiveCount(props) });
+}
 
+export interface ReceiveOptions {
+  readonly visibilityTimeout: Duration;
+  readonly maxReceiveCount: number;
+}
+
+/** A queue, and the queue for what was received too often. A scope has one such pair. */
+export function queueWithDeadLetters(scope: Construct, props: NextjsBuildPipelineProps, options: ReceiveOptions): [sqs.Queue, sqs.Queue] {
   // Each queue's policy names the other one, and CloudFormation accepts no circle. So this queue's name is put together here, from
   // the construct's address and the stack's UUID: as unique as a generated name, and known without asking the queue.
   const stackUuid = Fn.select(2, Fn.split('/', Aws.STACK_ID));
@@ -27,8 +36,8 @@ export function buildQueues(scope: Construct, props: NextjsBuildPipelineProps, c
   });
   const queue = createQueue(scope, 'Queue', props, {
     queueName,
-    visibilityTimeout: visibilityTimeout(props),
-    deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: maxReceiveCount(props) },
+    visibilityTimeout: options.visibilityTimeout,
+    deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: options.maxReceiveCount },
   });
   return [queue, deadLetterQueue];
 }

@@ -14,6 +14,7 @@ import { SOURCE_FETCH_SECONDS, SOURCE_WAIT_SECONDS } from './contract/source';
 import { useOfKey } from './encryption';
 import { handlerFunction } from './handler-function';
 import { NextjsBuildPipelineProps } from './nextjs-build-pipeline-props';
+import { rightToRead } from './secret-access';
 import { SourceProvider } from './source-provider';
 import { checkSourceProviders } from './validation';
 
@@ -42,11 +43,7 @@ export function createSourceFetcher(
   const statements = [
     new iam.PolicyStatement({ actions: ['s3:PutObject', 's3:AbortMultipartUpload'], resources: [artifactsBucket.arnForObjects(`${SOURCE_ROOT}*`)] }),
     ...useOfKey(artifactsBucket.encryptionKey, 's3'),
-    ...providers.flatMap(({ _secret: secret }) => [
-      // Secrets Manager ends the ARN of a secret with six characters of its own, which are not known of one that was imported by its name.
-      new iam.PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [secret.secretFullArn ?? `${secret.secretArn}-??????`] }),
-      ...useOfKey(secret.encryptionKey, 'secretsmanager'),
-    ]),
+    ...providers.flatMap(({ _secret }) => rightToRead(_secret)),
   ];
   statements.forEach((statement) => fetcher.addToRolePolicy(statement));
   return fetcher;

@@ -1,14 +1,16 @@
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import type { SourceProviderSettings } from './contract/source';
+import { secretIdOf } from './secret-access';
 import { checkGitHubAppId, checkSourceHost } from './validation';
 
-/** Options of `SourceProvider.gitHubApp`. */
+/** A GitHub App: options of `SourceProvider.gitHubApp`, and `githubApp` of `GithubWebhook`. */
 export interface GitHubAppOptions {
   /** The app's id or client id, as its settings page shows it. */
   readonly appId: string;
 
   /**
-   * The app's private key: the text of the `.pem` file that GitHub gave, as it is. A new version of the secret is used from the next build on.
+   * The app's private key: the text of the `.pem` file that GitHub gave, as it is. A new version of the secret is used from the
+   * next build on.
    */
   readonly privateKey: secretsmanager.ISecret;
 
@@ -81,7 +83,6 @@ export class SourceProvider {
 
   /** @internal */
   public get _settings(): SourceProviderSettings {
-    // Of a secret that was imported by its name, nobody knows the end of the ARN.
-    return this.settings(this.secret.secretFullArn ?? this.secret.secretName);
+    return this.settings(secretIdOf(this.secret));
   }
 }

@@ -13,18 +13,22 @@ import type { SourceProvider } from './source-provider';
  */
 
 /** Only what this app creates shows its key schema; of an imported table nothing is known but its name. */
-export function checkDeploymentsTable(table: dynamodb.ITable): void {
+export function keysOf(table: dynamodb.ITable): string[] | undefined {
   const resource = table.node.defaultChild;
-  if (!(resource instanceof dynamodb.CfnTable || resource instanceof dynamodb.CfnGlobalTable)) return;
+  if (!(resource instanceof dynamodb.CfnTable || resource instanceof dynamodb.CfnGlobalTable)) return undefined;
   // Table holds them as they are, TableV2 as lazy values.
   const [keySchema, attributeDefinitions] = Stack.of(table).resolve([resource.keySchema, resource.attributeDefinitions]);
-  if (!Array.isArray(keySchema) || !Array.isArray(attributeDefinitions)) return;
-  const found = (keySchema as dynamodb.CfnTable.KeySchemaProperty[]).map(({ attributeName, keyType }) => {
+  if (!Array.isArray(keySchema) || !Array.isArray(attributeDefinitions)) return undefined;
+  return (keySchema as dynamodb.CfnTable.KeySchemaProperty[]).map(({ attributeName, keyType }) => {
     const definition = (attributeDefinitions as dynamodb.CfnTable.AttributeDefinitionProperty[]).find((attribute) => attribute.attributeName === attributeName);
     return `${attributeName} (${keyType}, ${definition?.attributeType})`;
   });
+}
+
+export function checkDeploymentsTable(table: dynamodb.ITable): void {
+  const found = keysOf(table);
   const expected = `${DEPLOYMENTS_PARTITION_KEY} (HASH, S)`;
-  if (found.length !== 1 || found[0] !== expected) {
+  if (found && (found.length !== 1 || found[0] !== expected)) {
     throw new Error(`deploymentsTable must have the partition key "${DEPLOYMENTS_PARTITION_KEY}" of type string and no sort key: `
       + `expected ${expected}, got ${found.join(' and ')}. `
       + `Create it with partitionKey: { name: '${DEPLOYMENTS_PARTITION_KEY}', type: AttributeType.STRING }.`);
@@ -164,7 +168,7 @@ export function checkInstallSecretsPrefix(prefix: string): void {
 export function checkSourceHost(host: string): void {
   if (Token.isUnresolved(host)) return;
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)+(:\d{1,5})?$/.test(host) || /^[\d.:]+$|:443$/.test(host)) {
-    throw new Error('host of a source provider must be the host in the repositories\' URLs, in lower case, such as \'gitlab.example.com\', with a port if it is not 443; '
+    throw new Error('host must be that of the repositories\' URLs, in lower case, such as \'gitlab.example.com\', with a port if it is not 443; '
       + `got '${host}'. Leave out "https://" and the path.`);
   }
 }

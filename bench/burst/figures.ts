@@ -1,6 +1,7 @@
 /** What a run comes to. */
 import type { Arrival } from './workload';
 import type { SimulatedBuild } from '../../test/simulation';
+import { percentile } from '../percentile';
 
 export interface Figures {
   /** Requests without a build that are not in the dead-letter queue either. */
@@ -75,8 +76,4 @@ function busyShare(beganAt: number, arrivals: readonly Arrival[], buildsOf: Read
     running += change.running;
   }
   return used / possible;
-}
-
-function percentile(sorted: readonly number[], share: number): number | null {
-  return sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
 }

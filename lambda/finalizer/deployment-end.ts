@@ -173,8 +173,8 @@ export class DeploymentEnd {
     await Promise.all([
       attempt('The cache is not kept', undefined, () => this.staging.promote(plan.cache, async () => {})),
       attempt('The cache is not accounted for', undefined, async () => {
-        // What anybody's branch says must not decide what the default branch's builds do.
-        if (cache && (record.defaultBranch ?? record.branch) === record.branch) await cacheAccounts.settle(record.projectId, cache);
+        // What anybody's branch, or a stranger's code, says must not decide what the default branch's builds do.
+        if (cache && !record.withoutSecrets && (record.defaultBranch ?? record.branch) === record.branch) await cacheAccounts.settle(record.projectId, cache);
       }),
       attempt('The artifacts will not be used again', undefined, async () => {
         if (inputs !== undefined) await promotedArtifacts.add(record, { deploymentId: record.deploymentId, inputs, artifacts });

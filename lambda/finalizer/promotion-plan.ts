@@ -2,8 +2,8 @@ import { contentType } from 'mime-types';
 import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
 import type { FailureCode } from '../../src/contract/failure-codes';
 import {
-  artifactsPrefix, type BuiltDeployment, cacheKey, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT, STAGED_CACHE_DIRECTORY,
-  staticPrefix,
+  artifactsPrefix, type BuiltDeployment, cacheKey, cacheOwner, FUNCTIONS_DIRECTORY, ISR_CACHE_DIRECTORY, LAMBDA_ZIP, MANIFEST, OPEN_NEXT_OUTPUT,
+  STAGED_CACHE_DIRECTORY, staticPrefix,
 } from '../../src/contract/keys';
 import { quoted } from '../shared/quoted';
 
@@ -33,6 +33,7 @@ export interface Promotion {
 /** What the promotion is for. */
 export interface PromotionTarget extends BuiltDeployment {
   readonly branch: string;
+  readonly withoutSecrets?: boolean;
 }
 
 export interface Refusal {
@@ -104,11 +105,11 @@ function canBeCopied({ storageClass = 'STANDARD' }: StagedObject): boolean {
 }
 
 /** A cache never fails a build: what is not acceptable is left behind, and the next build begins without it. */
-function planCache(staged: readonly StagedObject[], { branch, projectId }: PromotionTarget): Promotion[] {
+function planCache(staged: readonly StagedObject[], target: PromotionTarget): Promotion[] {
   return staged
     .filter((object) => object.bytes <= MAX_OBJECT_BYTES && canBeCopied(object))
     .map(({ name, etag }) => ({
-      name, etag, targetKey: cacheKey(projectId, branch, CACHE_NAMES.get(name) as CacheLayer), contentType: 'application/octet-stream',
+      name, etag, targetKey: cacheKey(target.projectId, cacheOwner(target), CACHE_NAMES.get(name) as CacheLayer), contentType: 'application/octet-stream',
     }));
 }
 

@@ -123,7 +123,7 @@ export class DeploymentStart {
   private async startBuild(delivery: Delivery, request: BuildRequest, record: DeploymentRecord, claim: Claim): Promise<void> {
     let secrets: Awaited<ReturnType<InstallSecrets['of']>>;
     try {
-      secrets = await this.secrets.of(request.projectId);
+      secrets = request.withoutSecrets ? undefined : await this.secrets.of(request.projectId);
     } catch (error) {
       if (!(error instanceof InvalidInstallSecrets)) throw error;
       await this.pipeline.projects.release(record.projectId, record.deploymentId);

@@ -3,7 +3,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { BuildRequest } from '../../src/contract/build-request';
 import { CACHE_LAYERS, type CacheLayer } from '../../src/contract/cache';
 import { CacheHandover, Handover, HANDOVER_EXPIRY_SECONDS } from '../../src/contract/handover';
-import { cacheKey, handoverKey, type SourceKeys } from '../../src/contract/keys';
+import { cacheKey, cacheOwner, handoverKey, type SourceKeys } from '../../src/contract/keys';
 import { SOURCE_WAIT_SECONDS, type SourceHandover } from '../../src/contract/source';
 import { Accounts, whyPaused } from '../shared/state/cache-accounts';
 
@@ -29,13 +29,15 @@ export class Handovers {
     return url;
   }
 
-  private async cacheLayer(layer: CacheLayer, { branch, defaultBranch, projectId, withoutCache }: BuildRequest, accounts: Accounts): Promise<CacheHandover> {
+  private async cacheLayer(layer: CacheLayer, request: BuildRequest, accounts: Accounts): Promise<CacheHandover> {
+    const { branch, defaultBranch, projectId, withoutCache, withoutSecrets } = request;
     const off = whyPaused(accounts[layer]);
     const withoutSeconds = accounts[layer]?.without;
     if (off !== undefined || withoutCache) return { urls: [], off, withoutSeconds };
-    const branches = defaultBranch === undefined || defaultBranch === branch ? [branch] : [branch, defaultBranch];
+    const hasOnlyItsOwn = defaultBranch === undefined || defaultBranch === branch || withoutSecrets;
+    const owners = hasOnlyItsOwn ? [cacheOwner(request)] : [cacheOwner(request), defaultBranch];
     // Whether they are there is not asked: the build finds out, and begins with nothing.
-    const urls = await Promise.all(branches.map((name) => this.presign(cacheKey(projectId, name, layer))));
+    const urls = await Promise.all(owners.map((owner) => this.presign(cacheKey(projectId, owner, layer))));
     return { urls, withoutSeconds };
   }
 

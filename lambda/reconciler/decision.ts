@@ -17,6 +17,8 @@ export type Repair =
   /** It was to be started, and nobody knows whether it was. */
   | { readonly action: 'look-for-build'; readonly since: number }
   | { readonly action: 'supersede'; readonly newerDeploymentId: string }
+  /** Its producer recorded it, and did not come to send its request. */
+  | { readonly action: 'send' }
   /** Its message seems to be lost. */
   | { readonly action: 'send-again' };
 
@@ -42,15 +44,24 @@ const YOUNG_SECONDS = 600;
 /** As long as EventBridge tries: after that, what the finalizer has failed on some 300 times will not succeed any more. */
 const GIVE_UP_SECONDS = 24 * 3600;
 
+/** Longer than a producer's call may take: if it is still at it, a second message does no harm, and is seldom. */
+const UNSENT_SECONDS = 120;
+
 /** The longest that SQS delays a message; a request that waits is seen at least so often. */
 const LONGEST_DELAY_SECONDS = 900;
 
 export function decideRepair(found: Found, rules: Rules): Repair {
   const { open, record, build } = found;
-  if (!record) return build && outcomeOf(build) === 'running' ? { action: 'stop-build', buildId: build.id! } : { action: 'close' };
+  if (!record) return repairWithoutRecord(open, build, rules);
   if (TERMINAL_STATUSES.includes(record.status)) return repairEnded(record, build);
   if (record.status === 'building') return repairBuilding(record, found, rules);
   return repairQueued(open, record, found, rules);
+}
+
+function repairWithoutRecord(open: OpenDeployment, build: Build | undefined, { now }: Rules): Repair {
+  if (build && outcomeOf(build) === 'running') return { action: 'stop-build', buildId: build.id! };
+  // Its producer may be about to write the record, and die then: the entry must still be there.
+  return open.unsent && unseenFor(open, now) <= YOUNG_SECONDS ? { action: 'nothing' } : { action: 'close' };
 }
 
 function repairEnded(record: DeploymentRecord, build: Build | undefined): Repair {
@@ -76,6 +87,8 @@ function repairQueued(open: OpenDeployment, record: DeploymentRecord, { newerDep
   if (record.startAttemptedAt !== undefined) return { action: 'look-for-build', since: record.startAttemptedAt };
   const newer = record.supersededBy ?? newerDeploymentId;
   if (newer !== undefined) return { action: 'supersede', newerDeploymentId: newer };
+  // However long ago: there was no message yet that could have expired.
+  if (open.unsent) return unseenFor(open, rules.now) > UNSENT_SECONDS ? { action: 'send' } : { action: 'nothing' };
   return repairLost(open, record, rules);
 }
 
@@ -86,11 +99,15 @@ export function isWaitingDuly({ buildId, seenAt, waits }: OpenDeployment, now: D
 
 /** For a deployment that is queued and in nobody's hands. */
 export function repairLost(open: OpenDeployment, record: DeploymentRecord, rules: Rules): Repair {
-  const lastSign = Math.max(open.seenAt, open.resentAt ?? 0);
-  const unseenFor = rules.now.getTime() / 1000 - lastSign;
-  if (unseenFor > rules.retentionSeconds) return { action: 'fail-unstarted', failureCode: record.waitingReason ? 'NO_CAPACITY' : 'START_FAILED' };
+  const unseen = unseenFor(open, rules.now);
+  if (unseen > rules.retentionSeconds) return { action: 'fail-unstarted', failureCode: record.waitingReason ? 'NO_CAPACITY' : 'START_FAILED' };
   const mayBeHidden = rules.visibilityTimeoutSeconds + LONGEST_DELAY_SECONDS + YOUNG_SECONDS;
-  return unseenFor > mayBeHidden && open.resentAt === undefined ? { action: 'send-again' } : { action: 'nothing' };
+  return unseen > mayBeHidden && open.resentAt === undefined ? { action: 'send-again' } : { action: 'nothing' };
+}
+
+/** Seconds since the last sign of its message. */
+function unseenFor({ resentAt = 0, seenAt }: OpenDeployment, now: Date): number {
+  return now.getTime() / 1000 - Math.max(seenAt, resentAt);
 }
 
 function isOlder(time: string | Date, seconds: number, now: Date): boolean {

@@ -1,5 +1,4 @@
 import type { Build } from '@aws-sdk/client-codebuild';
-import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { decideRepair, Found, isWaitingDuly, Repair, repairLost, Rules } from './decision';
 import { Finalizer, tellFinalizer } from './finalizer';
 import { REQUEUE_ATTRIBUTES } from '../../src/contract/build-request';
@@ -8,8 +7,8 @@ import { FailureCode, failureMessage } from '../../src/contract/failure-codes';
 import { STATE_KINDS } from '../../src/contract/state-table';
 import { logger } from '../shared/logger';
 import { Pipeline } from '../shared/pipeline';
+import { requestMessage } from '../shared/request-message';
 import type { OpenDeployment } from '../shared/state/open-deployments';
-import { requestOf } from '../shared/state/waiting-line';
 
 /** As many builds as BatchGetBuilds takes. */
 const PAGE = 100;
@@ -64,8 +63,8 @@ export class OpenDeploymentsReview {
 
   private async review(open: OpenDeployment, record: DeploymentRecord | undefined, build: Build | undefined): Promise<void> {
     const { branches, events, openDeployments, projects } = this.pipeline;
-    // Of a record that was removed; a message that was still there has begun it anew, under an entry of its own.
-    if (record && record.createdAt !== open.createdAt) return openDeployments.close(open);
+    // Of a record that was removed, or that another producer wrote first: that one has an entry of its own.
+    if (record && (record.createdAt !== open.createdAt || record.projectId !== open.projectId)) return openDeployments.close(open);
     const isAnnounced = !record || await events.tryToAnnounce(record);
     if (record?.buildId !== undefined && record.buildId !== open.buildId) await openDeployments.started(open, record.buildId);
     if (record?.status === 'queued' && record.startAttemptedAt === undefined && (await projects.placesOf(open.projectId)).has(open.deploymentId)) {
@@ -85,12 +84,13 @@ export class OpenDeploymentsReview {
       case 'nothing': return undefined;
       case 'close':
         await projects.release(open.projectId, open.deploymentId);
-        return openDeployments.close(open);
+        return record ? openDeployments.close(open) : openDeployments.closeUnlessSeen(open);
       case 'finalize': return tellFinalizer(this.finalizer, repair.build);
       case 'stop-build': return builds.stop(repair.buildId);
       case 'fail-build': return this.failBuild(record!, repair.failureCode);
       case 'fail-unstarted': return this.failUnstarted(record!, repair.failureCode);
       case 'supersede': return superseding.supersede(open.deploymentId, repair.newerDeploymentId);
+      case 'send': return this.send(open, record!);
       case 'send-again': return this.sendAgain(open, record!);
       case 'look-for-build': {
         const build = await builds.findOf(open.deploymentId, repair.since);
@@ -121,16 +121,16 @@ export class OpenDeploymentsReview {
     if (await events.tryToAnnounce(failed)) await openDeployments.close(record);
   }
 
+  private async send(open: OpenDeployment, record: DeploymentRecord): Promise<void> {
+    const { openDeployments, queueUrl, sqs } = this.pipeline;
+    await sqs.send(requestMessage(queueUrl, record));
+    await openDeployments.sent(open, Math.floor(Date.now() / 1000));
+  }
+
   private async sendAgain(open: OpenDeployment, record: DeploymentRecord): Promise<void> {
     const { openDeployments, queueUrl, sqs } = this.pipeline;
-    await sqs.send(new SendMessageCommand({
-      QueueUrl: queueUrl,
-      MessageBody: JSON.stringify(requestOf(record)),
-      MessageGroupId: record.projectId,
-      MessageAttributes: {
-        [REQUEUE_ATTRIBUTES.firstSentAt]: { DataType: 'Number', StringValue: String(new Date(record.createdAt).getTime()) },
-      },
-    }));
+    const firstSentAt = { DataType: 'Number', StringValue: String(new Date(record.createdAt).getTime()) };
+    await sqs.send(requestMessage(queueUrl, record, { [REQUEUE_ATTRIBUTES.firstSentAt]: firstSentAt }));
     await openDeployments.resent(open, Math.floor(Date.now() / 1000));
   }
 }

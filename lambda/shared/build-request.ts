@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import * as z from 'zod';
 import { quoted } from './quoted';
+import { isBranchName, isRelativeDirectory, repoUrlProblem } from './request-fields';
 import { variablesProblem } from './variables';
 import {
   BuildRequest, COMMIT_SHA_PATTERN, ID_PATTERN, MAX_BRANCH_LENGTH, MAX_REPO_URL_LENGTH, MAX_ROOT_DIRECTORY_LENGTH,
@@ -52,7 +52,10 @@ const buildRequest = z.strictObject({
   defaultBranch: branch.optional(),
   forceBuild: choice,
   withoutCache: choice,
+  withoutSecrets: choice,
   buildEnvironment: buildEnvironment.optional(),
+}).refine(({ buildEnvironment: variables, withoutSecrets }) => !(variables && withoutSecrets), {
+  path: ['buildEnvironment'], error: 'cannot be combined with withoutSecrets: whoever wrote the code could read it',
 }) satisfies z.ZodType<BuildRequest>;
 
 export type ParsedBuildRequest =
@@ -92,39 +95,4 @@ function readableFields(json: Record<string, unknown>): Partial<BuildRequest> {
     const field = buildRequest.shape[name].safeParse(Object.hasOwn(json, name) ? json[name] : undefined);
     return field.success && field.data !== undefined ? [[name, field.data]] : [];
   }));
-}
-
-// Control characters, white space of any kind, and what a URL would have percent-encoded anyway.
-const UNSAFE_IN_URL = /[\s\p{C}"'`<>\\^{|}]/u;
-
-/** Every program reads the same host out of it: nothing percent-encoded, nothing that Unicode or a missing name would change. */
-const PLAIN_HOST = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?(:\d+)?$/;
-
-const NOT_PUBLIC = 'must name a public host, in letters, digits, "-" and ".", not an address or an internal name';
-
-function repoUrlProblem(value: string): string | undefined {
-  if (UNSAFE_IN_URL.test(value)) return 'must not contain white space, control characters, quotes or backslashes';
-  if (!value.startsWith('https://')) return 'must begin with https://';
-  const [authority] = value.slice('https://'.length).split('/');
-  if (authority.includes('@')) return 'must not contain a user name, password or token';
-  if (value.includes('?') || value.includes('#')) return 'must not have a query or fragment';
-  if (!PLAIN_HOST.test(authority)) return NOT_PUBLIC;
-  if (!URL.canParse(value)) return 'is not a URL';
-  const url = new URL(value);
-  const host = url.hostname.replace(/\.$/, '');
-  if (isIP(host) || /\.(localhost|localdomain|local|internal)$/.test(host)) return NOT_PUBLIC;
-  if (url.pathname.split('/').every((segment) => segment === '')) return 'must have a path: which repository?';
-  return undefined;
-}
-
-/** The rules of `git check-ref-format`, and no leading "-", so that a branch is never an option. */
-function isBranchName(value: string): boolean {
-  return !/[\s\p{C}~^:?*[\\]/u.test(value)
-    && !/\.\.|@\{|\/\/|^[-/.@]$|^[-/]|[/.]$/.test(value)
-    && value.split('/').every((segment) => !segment.startsWith('.') && !segment.endsWith('.lock'));
-}
-
-function isRelativeDirectory(value: string): boolean {
-  return !/[\p{C}\p{Zl}\p{Zp}\\]/u.test(value)
-    && value.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..' && !segment.startsWith('-') && segment.trim() === segment);
 }

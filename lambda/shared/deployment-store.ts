@@ -1,6 +1,6 @@
 import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { conditionalUpdate, ItemChange } from './conditional-update';
-import type { BuildRequest } from '../../src/contract/build-request';
+import type { BuildRequest, RecordedRequest } from '../../src/contract/build-request';
 import { DEPLOYMENTS_PARTITION_KEY, DeploymentArtifacts, DeploymentRecord, WaitingReason } from '../../src/contract/deployment';
 import { FailureCode } from '../../src/contract/failure-codes';
 
@@ -37,6 +37,17 @@ export class DeploymentStore {
   public async get(deploymentId: string): Promise<DeploymentRecord | undefined> {
     const { Item } = await this.client.send(new GetCommand({ TableName: this.tableName, Key: this.key(deploymentId), ConsistentRead: true }));
     return Item as DeploymentRecord | undefined;
+  }
+
+  /**
+   * Writes the record of a request that is about to be sent. It has no version, and nobody is told: that is for whoever receives the
+   * request. Undefined: there is a record of this id.
+   */
+  public async create({ deploymentId, ...fields }: RecordedRequest, createdAt: string): Promise<DeploymentRecord | undefined> {
+    return this.update(deploymentId, {
+      set: { ...fields, status: 'queued', createdAt },
+      condition: `attribute_not_exists(#${DEPLOYMENTS_PARTITION_KEY})`,
+    });
   }
 
   /**

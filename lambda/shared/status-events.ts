@@ -16,7 +16,7 @@ export class StatusEvents {
 
   /** Throws when EventBridge did not take the event. */
   public async announce(record: DeploymentRecord): Promise<void> {
-    // A record without a version was not written by this pipeline: its producer knows what it wrote.
+    // A record without a version is as its producer wrote it: nobody has received the request yet.
     if (record.version === undefined || record.version <= (record.announcedVersion ?? 0)) return;
     const told = { ...record, supersededBy: await this.supersededBy(record) };
     const detail = Object.fromEntries(PUBLIC_RECORD_FIELDS.map((name) => [name, told[name]])) as unknown as DeploymentStatusChangedDetail;

@@ -1,15 +1,17 @@
-import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { GitHubApp } from './github-app';
-import type { HttpsClient } from './https-client';
-import { PassingTrouble, SourceProblem } from './source-problem';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SourceProblem } from './source-problem';
 import type { SourceProviderSettings, TokenSettings } from '../../src/contract/source';
+import { GitHubApp } from '../shared/github-app';
+import { type HostProblem, PassingTrouble } from '../shared/host-problem';
+import type { HttpsClient } from '../shared/https-client';
 import { logger } from '../shared/logger';
+import { secretText } from '../shared/secret-text';
 
 /** What signs in at one host, for as long as one source is fetched. It leaves this process in the header of requests to that host only. */
 export interface Credential {
   readonly authorization: string;
   /** What a host's answer means; undefined: nothing that has to do with the credential. */
-  refused(status: number): SourceProblem | undefined;
+  refused(status: number): HostProblem | undefined;
   /** Takes the credential out of a text, should the host have put it there. */
   conceal(text: string): string;
 }
@@ -20,20 +22,18 @@ export class Credentials {
   /** Undefined: the platform has no access of its own to this repository. */
   public async of(provider: SourceProviderSettings, repository: URL): Promise<Credential | undefined> {
     const secret = await this.secret(provider);
-    if (provider.type === 'token') return tokenCredential(provider, secret.trim());
+    if (provider.type === 'token') return tokenCredential(provider, secret);
     const token = await new GitHubApp(this.client, provider, secret).tokenFor(repository);
     return token === undefined ? undefined : installationCredential(provider.host, token);
   }
 
   private async secret({ host, secretId }: SourceProviderSettings): Promise<string> {
     try {
-      const { SecretString } = await this.secretsManager.send(new GetSecretValueCommand({ SecretId: secretId }));
-      if (SecretString?.trim()) return SecretString;
-      logger.error('Expected the secret of a source provider to be text, got none', { host, secretId });
+      return await secretText(this.secretsManager, secretId);
     } catch (error) {
       logger.error('The secret of a source provider cannot be read', { host, secretId, error: error as Error });
+      throw new SourceProblem(`The platform's credentials for ${host} cannot be read. This is a fault of the platform: the source fetcher's log says why.`);
     }
-    throw new SourceProblem(`The platform's credentials for ${host} cannot be read. This is a fault of the platform: the source fetcher's log says why.`);
   }
 }
 
@@ -54,7 +54,7 @@ function installationCredential(host: string, token: string): Credential {
   });
 }
 
-function basicCredential(username: string, token: string, refusals: Readonly<Record<number, SourceProblem>>): Credential {
+function basicCredential(username: string, token: string, refusals: Readonly<Record<number, HostProblem>>): Credential {
   const encoded = Buffer.from(`${username}:${token}`).toString('base64');
   return {
     authorization: `Basic ${encoded}`,

@@ -4,10 +4,11 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Credential } from './credentials';
-import { type Answer, HttpsClient } from './https-client';
 import { DELIMITER, FLUSH, packet, type Packet, packetsOf } from './pkt-line';
-import { PassingTrouble, SourceProblem } from './source-problem';
+import { SourceProblem } from './source-problem';
 import { wholePack } from './whole-pack';
+import { PassingTrouble } from '../shared/host-problem';
+import { type Answer, HttpsClient } from '../shared/https-client';
 import { quoted } from '../shared/quoted';
 
 export type ObjectFormat = 'sha1' | 'sha256';

@@ -1,15 +1,16 @@
 import type { Context } from 'aws-lambda';
 import { Credentials } from './credentials';
 import { GitRemote } from './git-remote';
-import { HttpsClient } from './https-client';
 import { withRetries } from './retries';
 import { SourceObjects } from './source-objects';
-import { SourceProblem } from './source-problem';
+import { failureCodeOf } from './source-problem';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { sourceKeys } from '../../src/contract/keys';
 import type { SourceProviderSettings, SourceRequest, SourceStatus } from '../../src/contract/source';
 import { s3Client, secretsManagerClient } from '../shared/aws-clients';
 import { requiredEnv } from '../shared/environment';
+import { HostProblem } from '../shared/host-problem';
+import { HttpsClient } from '../shared/https-client';
 import { logger } from '../shared/logger';
 
 /**
@@ -42,7 +43,7 @@ async function statusOf(request: SourceRequest, objects: SourceObjects, millisec
   try {
     return await withRetries(Date.now() + milliseconds, () => fetchSource(request, objects, new HttpsClient(signal)));
   } catch (error) {
-    if (error instanceof SourceProblem) return { status: 'failed', failureCode: error.failureCode, reason: error.message };
+    if (error instanceof HostProblem) return { status: 'failed', failureCode: failureCodeOf(error), reason: error.message };
     if (signal.aborted) return failed(`${new URL(request.repoUrl).host} has not sent the commit within ${Math.round(milliseconds / 1000)} s. Try again later.`);
     logger.error('The source was not fetched', error as Error);
     return failed('The source could not be fetched. This is a fault of the platform: the source fetcher\'s log says why.');

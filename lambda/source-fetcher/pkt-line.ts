@@ -1,5 +1,6 @@
 /** Git's pkt-line format: four hex digits say how long a packet is, themselves included. https://git-scm.com/docs/protocol-common */
-import { PassingTrouble, SourceProblem } from './source-problem';
+import { SourceProblem } from './source-problem';
+import { PassingTrouble } from '../shared/host-problem';
 import { quoted } from '../shared/quoted';
 
 export type Packet = Buffer | 'flush' | 'delimiter' | 'end';

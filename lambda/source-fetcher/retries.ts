@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PassingTrouble, SourceProblem } from './source-problem';
+import { SourceProblem } from './source-problem';
+import { PassingTrouble } from '../shared/host-problem';
 import { logger } from '../shared/logger';
 
 /** Three tries: a connection that broke off is back in a second, a host that is restarted in a few. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ObjectFormat } from './git-remote';
-import { PassingTrouble, SourceProblem } from './source-problem';
+import { SourceProblem } from './source-problem';
+import { PassingTrouble } from '../shared/host-problem';
 
 /** GitHub asks for repositories below 5 GB, with their whole history. More than that in one commit is not source, and no container has room to build it. */
 const MAX_BYTES = 5 * 1024 ** 3;

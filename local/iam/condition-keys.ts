@@ -6,8 +6,10 @@ const KNOWN: readonly RegExp[] = [
   /^aws:(PrincipalAccount|PrincipalArn|RequestedRegion|SecureTransport|SourceAccount|SourceArn|ViaAWSService)$/i,
   /^codebuild:(buildArn|projectArn)$/i,
   /^codebuild:(source\.buildspec|serviceRole|environment\.(image|privilegedMode|environmentVariables\.name))$/i,
+  /^dynamodb:(Attributes|LeadingKeys)$/i,
   /^events:(source|detail-type)$/i,
   /^kms:(CallerAccount|ViaService|EncryptionContext:aws:(s3:arn|sqs:arn|dynamodb:tableName|logs:arn))$/i,
+  /^lambda:(FunctionUrlAuthType|InvokedViaFunctionUrl)$/i,
   /^s3:(prefix|delimiter|max-keys)$/i,
 ];
 

@@ -46,10 +46,13 @@ function tablePolicies({ arn, logicalId, properties }: Declared): Attached[] {
 function permissions(declared: DeclaredResources): Attached[] {
   const functions = declared('AWS::Lambda::Function');
   return declared('AWS::Lambda::Permission').map(({ logicalId, properties }) => {
-    const { Action: action, FunctionName: nameOrArn, Principal: principal, SourceArn: sourceArn, SourceAccount: sourceAccount, ...others } = properties;
+    const {
+      Action: action, FunctionName: nameOrArn, Principal: principal, SourceArn: sourceArn, SourceAccount: sourceAccount,
+      FunctionUrlAuthType: authType, InvokedViaFunctionUrl: throughUrl, ...others
+    } = properties;
     const resource = functions.find(({ arn, name }) => [arn, name].includes(nameOrArn))?.arn ?? nameOrArn;
     const [unknown] = Object.keys(others);
-    // Lambda knows more that it could depend on (a function URL's kind of authentication, an organization); nothing of it happens here.
+    // Lambda knows more that it could depend on (an organization, an Alexa skill); nothing of it happens here.
     if (unknown) return { resource, source: logicalId };
     const statement = {
       Effect: 'Allow',
@@ -58,7 +61,11 @@ function permissions(declared: DeclaredResources): Attached[] {
       Resource: resource,
       Condition: {
         ...(sourceArn === undefined ? {} : { ArnLike: { 'aws:SourceArn': sourceArn } }),
-        ...(sourceAccount === undefined ? {} : { StringEquals: { 'aws:SourceAccount': sourceAccount } }),
+        StringEquals: {
+          ...(sourceAccount === undefined ? {} : { 'aws:SourceAccount': sourceAccount }),
+          ...(authType === undefined ? {} : { 'lambda:FunctionUrlAuthType': authType }),
+        },
+        ...(throughUrl === undefined ? {} : { Bool: { 'lambda:InvokedViaFunctionUrl': String(throughUrl) } }),
       },
     };
     return { resource, source: logicalId, document: { Version: '2012-10-17', Statement: [statement] } };

@@ -19,15 +19,23 @@ export interface BuildRequest {
   /** Build without restoring a cache; the cache that the build leaves is kept. Also forces the build. */
   readonly withoutCache?: boolean;
   /**
+   * Build without the project's install secrets and without a cache of the default branch: for code of people whom the project does not
+   * trust, such as a pull request from a fork. Cannot be combined with `buildEnvironment`. Its cache and artifacts never reach a build with secrets.
+   */
+  readonly withoutSecrets?: boolean;
+  /**
    * Environment variables for the app's own build script, such as the tenant's settings; they win over the pipeline's. No other step of the
    * build gets them. Neither the record nor an event holds them.
    */
   readonly buildEnvironment?: Readonly<Record<string, string>>;
 }
 
+/** A request whose record holds all of it: anybody can send it again. */
+export type RecordedRequest = Omit<BuildRequest, 'buildEnvironment'> & { readonly buildEnvironment?: never };
+
 /** What a deployment's record has of its request: all that may be shown to whoever may see the deployment. In the order in which people read them. */
 export const RECORDED_FIELDS = [
-  'deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache',
+  'deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache', 'withoutSecrets',
 ] as const satisfies readonly Exclude<keyof BuildRequest, 'buildEnvironment'>[];
 
 /** Message attributes of a request that waits: the orchestrator puts a copy of it back into the queue. */

@@ -43,6 +43,7 @@ export interface DeploymentRecord {
   readonly defaultBranch?: string;
   readonly forceBuild?: boolean;
   readonly withoutCache?: boolean;
+  readonly withoutSecrets?: boolean;
   /** The request has a `buildEnvironment`, which is not kept here. */
   readonly hasBuildEnvironment?: boolean;
   readonly status: DeploymentStatus;

@@ -9,8 +9,8 @@ export const STATUS_CHANGED = 'Deployment Status Changed';
 
 /** The fields of the record that an event carries: ours and public, not what a producer may have stored beside them. */
 export const PUBLIC_RECORD_FIELDS = [
-  'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache', 'status', 'version',
-  'createdAt', 'waitingReason', 'buildStartedAt', 'buildId', 'logsUrl', 'completedAt', 'failureCode', 'failureMessage', 'artifacts', 'reusedFrom', 'timings', 'cache',
+  'deploymentId', 'projectId', 'commitSha', 'branch', 'repoUrl', 'rootDirectory', 'defaultBranch', 'forceBuild', 'withoutCache', 'withoutSecrets', 'status',
+  'version', 'createdAt', 'waitingReason', 'buildStartedAt', 'buildId', 'logsUrl', 'completedAt', 'failureCode', 'failureMessage', 'artifacts', 'reusedFrom', 'timings', 'cache',
   'warnings', 'supersededBy',
 ] as const satisfies readonly (keyof DeploymentRecord)[];
 

@@ -37,9 +37,17 @@ export function staticPrefix({ commitSha, deploymentId, projectId }: BuiltDeploy
   return `${STATIC_ROOT}${projectId}/${commitSha}/${deploymentId}/`;
 }
 
-/** An archive of the build cache. A branch has its own, and its name may hold whatever git allows: hence the hash, cut to 128 bits. */
-export function cacheKey(projectId: string, branch: string, layer: CacheLayer): string {
-  return `${CACHE_ROOT}${projectId}/${createHash('sha256').update(branch).digest('hex').slice(0, 32)}/${layer}`;
+/**
+ * Whose cache a build reads and writes: its branch's. Builds without secrets have one of their own for each branch name, because the pull
+ * request `pull/7/head` of a fork and a branch of that name are not the same people's. No branch's name holds a colon.
+ */
+export function cacheOwner({ branch, withoutSecrets }: Pick<BuildRequest, 'branch' | 'withoutSecrets'>): string {
+  return withoutSecrets ? `without-secrets:${branch}` : branch;
+}
+
+/** An archive of the build cache. Its owner's name may hold whatever git allows in a branch: hence the hash, cut to 128 bits. */
+export function cacheKey(projectId: string, owner: string, layer: CacheLayer): string {
+  return `${CACHE_ROOT}${projectId}/${createHash('sha256').update(owner).digest('hex').slice(0, 32)}/${layer}`;
 }
 
 export function handoverKey(deploymentId: string): string {

@@ -5,7 +5,7 @@
 export const STATE_TABLE = { partitionKey: 'kind', sortKey: 'id', timeToLive: 'expiresAt' } as const;
 
 export const STATE_KINDS = {
-  /** A deployment that has not ended, or whose end is not dealt with. `id`: see openDeploymentKey. */
+  /** A deployment that has not ended, or whose end is not dealt with, or whose record is about to be written. `id`: see openDeploymentKey. */
   open: 'OPEN',
   /** A project with builds that run or wait. `id`: the project's. */
   project: 'PROJECT',
@@ -19,6 +19,8 @@ export const STATE_KINDS = {
   promotion: 'PROMOTION',
   /** What the layers of a project's build cache cost and save. `id`: the project's. */
   cache: 'CACHE',
+  /** What was told of a deployment at GitHub and elsewhere, and who is telling. `id`: the deployment's, or a skipped push's. */
+  told: 'TOLD',
   /** Where the reconciler goes on. One item. */
   cursor: 'CURSOR',
 } as const;

@@ -7,7 +7,8 @@ import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlin
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { synthesize } from '../support/stacks';
+import { Template } from 'aws-cdk-lib/assertions';
+import { everythingOfWebhook, synthesize, webhookStack } from '../support/stacks';
 
 const ROOT = path.join(__dirname, '..', '..');
 const TEMPLATE = 'NextjsBuilds.template.json';
@@ -49,6 +50,30 @@ test('logical ids: whoever changes one replaces a resource in every stack that h
     BuildsReconcilerScheduleAllowEventRuleTestBuildsReconcilerD546760929D97491: 'AWS::Lambda::Permission',
     BuildsReconcilerScheduleBE191F93: 'AWS::Events::Rule',
     BuildsStateTable5273D989: 'AWS::DynamoDB::Table',
+  });
+});
+
+test('logical ids of a webhook: whoever changes the URL\'s breaks every hook that has been set up', () => {
+  const resources = Object.entries<{ Type: string }>(Template.fromStack(webhookStack(everythingOfWebhook).stack).toJSON().Resources);
+  const types = Object.fromEntries(resources.filter(([id]) => /^Webhook(?!Secret)/.test(id)).map(([id, { Type }]) => [id, Type]));
+  expect(types).toEqual({
+    WebhookFunction6FF7199F: 'AWS::Lambda::Function',
+    WebhookFunctionLogsC030AB6C: 'AWS::Logs::LogGroup',
+    WebhookFunctionRole62FE7F1D: 'AWS::IAM::Role',
+    WebhookFunctionRoleDefaultPolicy28D806D5: 'AWS::IAM::Policy',
+    WebhookInvokeThroughUrlPermission3E23A18C: 'AWS::Lambda::Permission',
+    WebhookStatusDeadLetterQueueECE9BDA1: 'AWS::SQS::Queue',
+    WebhookStatusDeadLetterQueuePolicy414A4782: 'AWS::SQS::QueuePolicy',
+    WebhookStatusFunctionD39F8E57: 'AWS::Lambda::Function',
+    WebhookStatusFunctionEventsFB86AAF1: 'AWS::Lambda::EventSourceMapping',
+    WebhookStatusFunctionLogsA2C3498D: 'AWS::Logs::LogGroup',
+    WebhookStatusFunctionRoleAD5D5035: 'AWS::IAM::Role',
+    WebhookStatusFunctionRoleDefaultPolicyD58D14BF: 'AWS::IAM::Policy',
+    WebhookStatusQueue83D44056: 'AWS::SQS::Queue',
+    WebhookStatusQueuePolicyA3C58D6B: 'AWS::SQS::QueuePolicy',
+    WebhookStatusRuleE97CD10C: 'AWS::Events::Rule',
+    WebhookUrl3633480F: 'AWS::Lambda::Url',
+    WebhookUrlPermissionF13BB155: 'AWS::Lambda::Permission',
   });
 });
 
@@ -102,7 +127,7 @@ describe('the same sources in three folders', () => {
     readonly LC_ALL?: string;
   }
 
-  /** Bundles the handlers and synthesizes the example app in a copy of the sources; returns every file of the cloud assembly. */
+  /** Bundles the handlers and synthesizes the example app with a webhook in a copy of the sources; returns every file of the cloud assembly. */
   async function build(folder: string, { cwd, changedHandler, ...env }: Circumstances): Promise<Map<string, string>> {
     const copy = path.join(directory, folder);
     await mkdir(copy, { recursive: true });
@@ -117,7 +142,7 @@ describe('the same sources in three folders', () => {
     });
     await run(path.join(copy, 'scripts', 'bundle-handlers.mjs'));
     if (changedHandler) await appendFile(path.join(copy, 'assets', changedHandler, 'index.js'), '\n');
-    await run(path.join(path.dirname(require.resolve('tsx/package.json')), 'dist', 'cli.mjs'), path.join(copy, 'examples', 'cdk-app', 'app.ts'));
+    await run(path.join(path.dirname(require.resolve('tsx/package.json')), 'dist', 'cli.mjs'), path.join(copy, 'examples', 'cdk-app', 'webhook.ts'));
     return contents(output);
   }
 });

@@ -171,7 +171,7 @@ export function setUp(name: string, change: (pipeline: NextjsBuildPipeline) => v
 }
 
 /** No key: no such places. */
-function keyPlaces(name: string, arn: string | undefined): Record<string, Place> {
+export function keyPlaces(name: string, arn: string | undefined): Record<string, Place> {
   if (arn === undefined) return {};
   const through = (service: string) => ({ arn, context: { 'kms:ViaService': `${service}.${REGION}.amazonaws.com` } });
   return {

@@ -18,7 +18,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
 import { AwsSolutionsChecks, INagLogger, NagLoggerBaseData, NagSuppressions, NIST80053R5Checks, ServerlessChecks } from 'cdk-nag';
 import { SourceProvider } from '../../src';
-import { importedWithKeys, pipelineStack } from '../support/stacks';
+import { everythingOfWebhook, importedWithKeys, ownedWithKeys, pipelineStack, projectsTable, webhookStack } from '../support/stacks';
 
 const ROOT = path.join(__dirname, '..', '..');
 
@@ -58,7 +58,7 @@ function check(stack: Stack): Verdict {
 }
 
 const named = ({ resource, rule, finding }: Finding) => `${resource.node.path} ${rule}${finding === '' ? '' : `[${finding}]`}`;
-const ofPipeline = ({ resource }: Finding) => resource.node.path.startsWith('Test/Builds/');
+const ofPipeline = ({ resource }: Finding) => /^Test\/(Builds|Webhook)\//.test(resource.node.path);
 
 /** The acknowledgements of a resource, one for each rule and pattern, as they stand in the template for cdk-nag 2. */
 function acknowledgementsOf(resource: CfnResource) {
@@ -87,6 +87,10 @@ const STACKS: Array<[string, () => Stack]> = [
   })).stack],
   ['builds in a VPC', () => pipelineStack((stack) => ({ vpc: new ec2.Vpc(stack, 'Vpc') })).stack],
   ['a boundary of its own', () => pipelineStack((stack) => ({ permissionsBoundary: iam.ManagedPolicy.fromManagedPolicyName(stack, 'Boundary', 'company') })).stack],
+  ['a webhook', () => webhookStack().stack],
+  ['a webhook without a URL of its own', () => webhookStack({ functionUrl: false }).stack],
+  ['a webhook with everything', () => webhookStack(everythingOfWebhook).stack],
+  ['a webhook and keys', () => webhookStack((stack) => ({ ...everythingOfWebhook(stack), projectsTable: projectsTable(stack, new kms.Key(stack, 'ProjectsKey')) }), ownedWithKeys).stack],
   ['a build image of the company, which says why it needs one', () => {
     const { stack, pipeline } = withOwnImage();
     NagSuppressions.addResourceSuppressions(pipeline.project, [{ id: OF_THE_COMPANY, reason: 'It has the certificates of our proxy in it.' }]);

@@ -127,7 +127,7 @@ describe('refused:', () => {
 
   test.each(['https://gitlab.example.com', 'gitlab.example.com/group', 'GitLab.example.com', 'gitlab', '10.0.0.1', 'gitlab.example.com:443', 'user@gitlab.example.com', ''])('the host "%s"', (host) => {
     expect(creating((stack) => [SourceProvider.token({ host, token: key(stack) })])).toThrow(`got '${host}'`);
-    expect(creating((stack) => [SourceProvider.gitHubApp({ host, appId: '1', privateKey: key(stack) })])).toThrow('host of a source provider must be the host in the repositories\' URLs');
+    expect(creating((stack) => [SourceProvider.gitHubApp({ host, appId: '1', privateKey: key(stack) })])).toThrow('host must be that of the repositories\' URLs');
   });
 
   test.each(['gitlab.example.com', 'gitlab.example.com:8443', 'git.corp-1.example'])('but not "%s"', (host) => {

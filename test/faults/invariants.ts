@@ -32,6 +32,7 @@ export async function violations(scenario: Scenario, played: Played): Promise<st
     // A record that was removed says nothing, and a duplicate of its message begins it anew. It must leave nothing behind all the same.
     ...deployments.filter(({ plan }) => plan.deletedAfter === undefined).flatMap((deployment) => [
       ...builtOnce(deployment),
+      ...pushAnsweredRightly(deployment, played),
       ...builtWithItsEnvironment(deployment),
       ...endedRightly(deployment, deployments, scenario, played),
       ...movedForward(deployment, played),
@@ -51,6 +52,21 @@ function builtOnce({ builds }: Deployment): string[] {
   return builds.length <= 1 ? [] : [`built ${builds.length} times`];
 }
 
+/** Whoever pushed is told the truth, and the deployment is of the second of the push, whenever it was delivered. */
+function pushAnsweredRightly({ id, plan, record }: Deployment, { world }: Played): string[] {
+  if (!plan.deliveries) return [];
+  const answers = world.observed.pushAnswers.filter(({ deploymentId }) => deploymentId === id);
+  const told = answers.flatMap(({ outcome }) => ('returned' in outcome ? [outcome.returned] : []));
+  const pushedAt = world.start + plan.at;
+  const ageMs = record ? Date.parse(record.createdAt) - pushedAt : 0;
+  return [
+    ...answers.length === plan.deliveries.length ? [] : [`${plan.deliveries.length} deliveries of its push had ${answers.length} answers`],
+    ...told.every((answer) => answer === 'enqueued' || answer === 'already') ? [] : [`its push was answered with ${told.join()}`],
+    ...told.length > 0 && !record ? ['its push was accepted, and is lost'] : [],
+    ...ageMs >= 0 && ageMs < 1000 ? [] : [`was pushed at ${new Date(pushedAt).toISOString()}, and says ${record!.createdAt}`],
+  ];
+}
+
 function builtWithItsEnvironment({ builds, record, request }: Deployment): string[] {
   const wanted = JSON.stringify(request.buildEnvironment);
   return [
@@ -62,6 +78,7 @@ function builtWithItsEnvironment({ builds, record, request }: Deployment): strin
 function endedRightly(deployment: Deployment, deployments: readonly Deployment[], scenario: Scenario, played: Played): string[] {
   const { builds: [build], plan, record, request } = deployment;
   if (plan.invalid !== undefined) return invalidEndedRightly(deployment);
+  if (!record && plan.deliveries && !build) return [];
   if (!record) return ['has no record: its request is lost'];
   const { failureCode, status, supersededBy } = record;
   if (!TERMINAL_STATUSES.includes(status)) return [`is ${status} for ever`];

@@ -1,6 +1,6 @@
 /** What can happen to the pipeline: a generated scenario, and how it is played in a simulated world. */
 import * as fc from 'fast-check';
-import type { BuildRequest } from '../../src/contract/build-request';
+import type { BuildRequest, RecordedRequest } from '../../src/contract/build-request';
 import { EXIT_CODES, type FailureCode } from '../../src/contract/failure-codes';
 import {
   CALL_FAULTS, EVENT_FAULTS, GOOD_FILES, MESSAGE_FAULTS, type AwsCall, type BuildPlan, type CallFault, type EventFault, type Faults, type HandlerName,
@@ -62,6 +62,8 @@ export interface DeploymentPlan {
   readonly sameCommit?: boolean;
   /** Its request brings an environment for the app's build. */
   readonly hasEnvironment?: boolean;
+  /** Nobody sends its request: it is pushed, and a producer is told of the push so many milliseconds later, each time anew. */
+  readonly deliveries?: readonly number[];
 }
 
 /** Some calls of an invocation fail: number `from` and the following, of all its calls or of those of one operation. */
@@ -146,11 +148,12 @@ export async function play(
     faults: faultsOf(scenario, () => world),
   });
   if (scenario.byHand !== undefined) world.at(scenario.byHand, () => world.codeBuild.startByHand());
-  deployments.forEach(({ at, deletedAfter, hasRecord, invalid }, index) => world.at(at, async () => {
+  deployments.forEach(({ at, deletedAfter, deliveries, hasRecord, invalid }, index) => world.at(at, async () => {
     const request = requests[index];
     const { buildEnvironment, ...recorded } = request;
     if (hasRecord) await world.putRecord({ ...recorded, status: 'queued', createdAt: new Date(world.timeline.now).toISOString() });
-    world.send(invalid ? INVALID_BODIES[invalid](request) : request, request.projectId);
+    if (deliveries) world.push(recorded as RecordedRequest, deliveries);
+    else world.send(invalid ? INVALID_BODIES[invalid](request) : request, request.projectId);
     if (deletedAfter !== undefined) world.at(deletedAfter, async () => world.deleteRecord(request.deploymentId));
   }));
   let isQuiet = await world.run({ hours: HOURS });
@@ -214,11 +217,17 @@ const deployment: fc.Arbitrary<DeploymentPlan> = fc.record({
   deletedAfter: rarely(fc.nat(900_000), undefined, 20),
   sameCommit: rarely(fc.constant(true), undefined, 3),
   hasEnvironment: rarely(fc.constant(true), undefined, 4),
+  // Two hooks of one repository, and somebody who has a failed delivery repeated.
+  deliveries: rarely(fc.array(fc.oneof(fc.nat(50), fc.nat(3_000), fc.nat(1_200_000)), { minLength: 1, maxLength: 3 }), undefined, 2),
+}).map((plan) => {
+  if (plan.deliveries) return { ...plan, hasRecord: false, invalid: undefined, hasEnvironment: undefined };
   // Nobody can know which record a message belongs to that does not name it.
-}).map((plan) => (plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan));
+  return plan.invalid === 'not JSON' ? { ...plan, hasRecord: false } : plan;
+});
 
 /** What each handler does that others can see. */
 const OPERATIONS: Readonly<Record<HandlerName, readonly string[]>> = {
+  producer: ['GetItem', 'UpdateItem', 'SendMessage'],
   orchestrator: [
     'StartBuild', 'UpdateItem', 'SendMessage', 'PutEvents', 'StopBuild', 'ChangeMessageVisibility', 'ListBuildsForProject', 'PutObject', 'GetObject', 'GetItem', 'ListObjectsV2',
     'BatchGetProjects',
@@ -231,6 +240,7 @@ const callFault: fc.Arbitrary<CallFaultPlan> = fc.oneof(
   { weight: 5, arbitrary: fc.constant('orchestrator' as const) },
   { weight: 3, arbitrary: fc.constant('finalizer' as const) },
   { weight: 2, arbitrary: fc.constant('reconciler' as const) },
+  { weight: 2, arbitrary: fc.constant('producer' as const) },
 ).chain((handler) => fc.record({
   handler: fc.constant(handler),
   invocation: fc.oneof({ weight: 3, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(8) }),

@@ -1,7 +1,7 @@
 /** Every kind of fault at every AWS call that the way of a deployment takes, one at a time. */
 import { check } from './generated';
 import { play, type Scenario } from './scenario';
-import { CALL_FAULTS, startSimulation, type AwsCall, type CallFault, type Simulation } from '../simulation';
+import { CALL_FAULTS, startSimulation, type AwsCall, type CallFault, type HandlerName, type Simulation } from '../simulation';
 
 export const ORDINARY: Scenario = {
   seed: 1,
@@ -37,7 +37,7 @@ const TIMEOUT_MS = isLongRun ? 1_800_000 : 300_000;
 const HANDLERS = ['orchestrator', 'finalizer', 'reconciler'] as const;
 
 export function describeSingleFaults(
-  scenarios: Readonly<Record<string, Scenario>>, perCall: number, handlers: readonly (typeof HANDLERS)[number][] = HANDLERS,
+  scenarios: Readonly<Record<string, Scenario>>, perCall: number, handlers: readonly HandlerName[] = HANDLERS,
 ): void {
   describe.each(Object.entries(scenarios))('%s', (_, scenario) => {
     test.each(handlers)('a fault at each call of the %s', async (handler) => {

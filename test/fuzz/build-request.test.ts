@@ -9,7 +9,7 @@ import { parseBuildRequest } from '../../lambda/shared/build-request';
 import { BuildRequest, ID_PATTERN, RECORDED_FIELDS } from '../../src/contract/build-request';
 import { CACHE_LAYERS } from '../../src/contract/cache';
 import { variableNameProblem } from '../../src/contract/environment';
-import { artifactsPrefix, buildEnvironmentKey, cacheKey, handoverKey, stagingPrefix, staticPrefix } from '../../src/contract/keys';
+import { artifactsPrefix, buildEnvironmentKey, cacheKey, cacheOwner, handoverKey, stagingPrefix, staticPrefix } from '../../src/contract/keys';
 
 const joined = (parts: fc.Arbitrary<string>, maxLength: number) => fc.array(parts, { minLength: 1, maxLength }).map((some) => some.join(''));
 
@@ -42,6 +42,7 @@ const usual = fc.record({
   defaultBranch: fc.constant('main'),
   forceBuild: fc.boolean(),
   withoutCache: fc.boolean(),
+  withoutSecrets: fc.boolean(),
   buildEnvironment: fc.dictionary(fc.constantFrom('A', 'NEXT_PUBLIC_B', '__proto__', 'constructor'), text.map((value) => value.replaceAll('\0', ''))),
 }, { requiredKeys: ['deploymentId', 'projectId', 'commitSha', 'repoUrl', 'branch'] });
 const strange = fc.oneof(...Object.entries<fc.Arbitrary<unknown>>({
@@ -54,6 +55,7 @@ const strange = fc.oneof(...Object.entries<fc.Arbitrary<unknown>>({
   defaultBranch: branch,
   forceBuild: text,
   withoutCache: text,
+  withoutSecrets: text,
   buildEnvironment,
 }).map(([field, values]) => fc.tuple(fc.constant(field), mostly(values))));
 /** Right but for one field or two: what is wrong in one is found only if the others are right. */
@@ -156,6 +158,14 @@ test('no two projects, commits, branches or deployments have a place in common',
     expect(first.filter((place, index) => differs[index] && others[index].startsWith(place))).toEqual([]);
     expect(first.filter((place) => place.startsWith(stagingPrefix('arn:aws:codebuild:eu-central-1:123456789012:build/builds:1')))).toEqual([]);
   }), inputs());
+});
+
+test('no branch has its cache in common with a build without secrets, whatever both are called', () => {
+  forEachAcceptedValue('branch', branch, (name) => {
+    expect(cacheOwner({ branch: name })).toBe(name);
+    expect(cacheOwner({ branch: name, withoutSecrets: true })).toMatch(/^without-secrets:/);
+    expect(name).not.toContain(':');
+  });
 });
 
 test('an accepted URL says what git will do: https, a public host by its plain name, no user, a path', () => {

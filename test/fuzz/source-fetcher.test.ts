@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { inputs } from './fuzzing';
 import { fragment, mostly, text } from './hostile';
+import { HostProblem } from '../../lambda/shared/host-problem';
+import { type Answer, type HttpsClient, rateLimitEnd } from '../../lambda/shared/https-client';
 import type { Credential } from '../../lambda/source-fetcher/credentials';
 import { GitRemote } from '../../lambda/source-fetcher/git-remote';
-import { type Answer, type HttpsClient, rateLimitEnd } from '../../lambda/source-fetcher/https-client';
 import { packet, type Packet, packetsOf } from '../../lambda/source-fetcher/pkt-line';
-import { SourceProblem } from '../../lambda/source-fetcher/source-problem';
+import { failureCodeOf } from '../../lambda/source-fetcher/source-problem';
 import { wholePack } from '../../lambda/source-fetcher/whole-pack';
 import { CAPABILITIES, packets } from '../support/forge';
 import { COMMIT_SHA } from '../support/requests';
@@ -46,15 +47,15 @@ function remote(advertisement: Buffer, result: Buffer, at: readonly number[]): G
 }
 
 /** The pack; or why there is none, in a sentence for the build's log. */
-async function fetched(advertisement: Buffer, result: Buffer, at: readonly number[]): Promise<Buffer | SourceProblem> {
+async function fetched(advertisement: Buffer, result: Buffer, at: readonly number[]): Promise<Buffer | HostProblem> {
   try {
     return Buffer.concat(await all(await remote(advertisement, result, at).fetch(COMMIT_SHA)));
   } catch (error) {
-    expect(error).toBeInstanceOf(SourceProblem);
-    const { failureCode, message } = error as SourceProblem;
-    expect(['CHECKOUT_FAILED', 'COMMIT_NOT_FOUND']).toContain(failureCode);
+    expect(error).toBeInstanceOf(HostProblem);
+    const { message } = error as HostProblem;
+    expect(['CHECKOUT_FAILED', 'COMMIT_NOT_FOUND']).toContain(failureCodeOf(error as HostProblem));
     expect(message).toMatch(/^[^\p{C}\p{Zl}\p{Zp}]{10,1000}\.$/u);
-    return error as SourceProblem;
+    return error as HostProblem;
   }
 }
 
@@ -90,7 +91,7 @@ test('any bytes are packets up to a clear error', async () => {
     try {
       for (const one of await all(packetsOf(inChunks(content, at), HOST))) expect(one.length).toBeLessThanOrEqual(65_516);
     } catch (error) {
-      expect(error).toBeInstanceOf(SourceProblem);
+      expect(error).toBeInstanceOf(HostProblem);
     }
   }), inputs());
 });
@@ -131,7 +132,7 @@ test('a pack passes if it ends with the hash of what comes before, and only then
   await fc.assert(fc.asyncProperty(bytes, bytes, cuts, fc.constantFrom('sha1' as const, 'sha256' as const), async (content, other, at, format) => {
     const hash = createHash(format).update(content).digest();
     expect(Buffer.concat(await all(wholePack(inChunks(Buffer.concat([content, hash]), at), format)))).toEqual(Buffer.concat([content, hash]));
-    if (other.length > 0) await expect(all(wholePack(inChunks(Buffer.concat([content, hash, other]), at), format))).rejects.toThrow(SourceProblem);
+    if (other.length > 0) await expect(all(wholePack(inChunks(Buffer.concat([content, hash, other]), at), format))).rejects.toThrow(HostProblem);
   }), inputs());
 });
 

@@ -86,12 +86,29 @@ test('a preview branch changes nothing of the default branch\'s cache, and nothi
   expect(found((await platform.deploy(honest('3'))).log)).toBe('let honest;');
 }, BOUND_MS);
 
+test('a stranger\'s pull request finds nothing of the project\'s caches, and poisons its own only: not that of a branch of its name', async () => {
+  const pullRequest = { branch: 'pull/7/head', defaultBranch: 'main', withoutSecrets: true };
+  const branch = { branch: 'pull/7/head' };
+  const name = 'attacker-forked';
+  await platform.deploy({ ...honest('1'), name });
+  const before7 = await platform.deploy({ ...honest('2'), name }, branch);
+  expect([before7.record.status, found(before7.log)]).toEqual(['success', 'nothing']);
+
+  const first = await platform.deploy({ ...honest('3'), name }, pullRequest);
+  expect([first.record.status, found(first.log)]).toEqual(['success', 'nothing']);
+  await platform.deploy({ name, build: POISON }, pullRequest);
+  expect(found((await platform.deploy({ ...honest('4'), name }, pullRequest)).log)).toBe('let evil;');
+
+  expect(found((await platform.deploy({ ...honest('5'), name }, branch)).log)).toBe('let honest;');
+  expect(found((await platform.deploy({ ...honest('6'), name })).log)).toBe('let honest;');
+}, BOUND_MS);
+
 test('another project finds nothing, whatever it has in common with the poisoned one', async () => {
   await platform.deploy({ name: 'attacker-poisoner', build: POISON });
   const { log, record } = await platform.deploy({ ...honest('1'), name: 'attacker-other' });
   expect([record.status, found(log)]).toEqual(['success', 'nothing']);
   const caches = (await platform.booty()).filter((key) => key.startsWith(CACHE_ROOT));
-  expect(new Set(caches.map((key) => key.split('/')[1]))).toEqual(new Set([PROJECT, 'attacker-poisoner', 'attacker-other']));
+  expect(new Set(caches.map((key) => key.split('/')[1]))).toEqual(new Set([PROJECT, 'attacker-forked', 'attacker-poisoner', 'attacker-other']));
 }, BOUND_MS);
 
 describe('The default branch\'s commit, built on a preview branch with a poisoned cache', () => {

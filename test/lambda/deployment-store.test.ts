@@ -27,6 +27,26 @@ beforeEach(() => {
   request = buildRequest({ deploymentId: `deployment-${++count}` });
 });
 
+describe('recording a deployment before its request is sent', () => {
+  const create = (change: object = {}) => store.create({ ...request, buildEnvironment: undefined, ...change }, CREATED);
+
+  test('writes down the request, and leaves the version to whoever receives it', async () => {
+    expect(await create({ rootDirectory: 'apps/web' })).toEqual({ ...request, rootDirectory: 'apps/web', status: 'queued', createdAt: CREATED });
+  });
+
+  test('one of many at the same time does it, and nobody changes what is there', async () => {
+    const created = await Promise.all(Array.from({ length: 50 }, (_, index) => create({ branch: `branch-${index}` })));
+    const [first] = created.filter((record) => record !== undefined);
+    expect(created.filter((record) => record !== undefined)).toHaveLength(1);
+    expect(await store.get(request.deploymentId)).toEqual(first);
+  });
+
+  test('whoever receives the request makes it version 1, as old as it was', async () => {
+    await create();
+    expect(await store.claim(request, { now: 1000, claimExpiresAt: 1060, createdAt: COMPLETED })).toMatchObject({ version: 1, createdAt: CREATED });
+  });
+});
+
 describe('claiming a deployment', () => {
   test('creates the record when the producer did not', async () => {
     await claim(1000);

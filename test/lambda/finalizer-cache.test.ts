@@ -1,9 +1,9 @@
-import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { finalizer, STAGED } from './finalizer-support';
 import { AccessDeniedError } from '../../local/services/service';
 import type { CacheUse } from '../../src/contract/cache';
 import { BUILD_ENV, HANDOVER_ENV } from '../../src/contract/environment';
-import { buildEnvironmentKey, cacheKey, handoverKey, HANDOVER_ROOT, SOURCE_ROOT, sourceKeys, stagingPrefix } from '../../src/contract/keys';
+import { buildEnvironmentKey, cacheKey, cacheOwner, handoverKey, HANDOVER_ROOT, SOURCE_ROOT, sourceKeys, stagingPrefix } from '../../src/contract/keys';
 import { artifactsKey, STATE_KINDS } from '../../src/contract/state-table';
 import { buildRequest, COMMIT_SHA } from '../support/requests';
 
@@ -75,6 +75,19 @@ test('what a build of another branch says of its cache decides nothing for the d
   await stage({ cache: { next: { result: 'damaged', restoreSeconds: 100_000 } } });
   await pipeline.deliver();
   expect(await pipeline.record()).toMatchObject({ status: 'success', cache: { next: { result: 'damaged' } } });
+  expect(await pipeline.tables.state(STATE_KINDS.cache, pipeline.id)).toBeUndefined();
+});
+
+test('what a build without secrets leaves becomes a cache of its own, and decides nothing for others: not for the branch of its name, not for the default branch', async () => {
+  await pipeline.putRecord({ withoutSecrets: true });
+  await put(key('next'), 'of those with secrets');
+  await stage({ cache: { next: { result: 'damaged', restoreSeconds: 100_000 } } });
+  await pipeline.deliver();
+  const layers = ['dependencies', 'next'] as const;
+  const own = layers.map((layer) => cacheKey(pipeline.id, cacheOwner({ branch, withoutSecrets: true }), layer));
+  expect((await pipeline.keys(`cache/${pipeline.id}/`)).sort()).toEqual([...own, key('next')].sort());
+  const { Body } = await pipeline.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: key('next') }));
+  expect(await Body!.transformToString()).toBe('of those with secrets');
   expect(await pipeline.tables.state(STATE_KINDS.cache, pipeline.id)).toBeUndefined();
 });
 

@@ -48,6 +48,7 @@ test('also when CodeBuild has no room: nobody has to wait for what needs no buil
 test.each<[string, Partial<BuildRequest>]>([
   ['the request forces a build', { forceBuild: true }],
   ['the request wants a build without cache', { withoutCache: true }],
+  ['the build must do without secrets, which the earlier one had', { withoutSecrets: true }],
   ['the branch is another one, which the app may look at', { branch: 'other' }],
   ['the app lies in another directory', { rootDirectory: 'apps/web' }],
   ['the app\'s build gets another environment', { buildEnvironment: { NEXT_PUBLIC_URL: 'https://b' } }],

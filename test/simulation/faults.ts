@@ -1,7 +1,7 @@
 /** What can go wrong, and where. A plan of faults is asked at every point at which one can happen. */
 import type { HttpAnswer } from './execution-environment';
 
-export type HandlerName = 'orchestrator' | 'finalizer' | 'reconciler';
+export type HandlerName = 'producer' | 'orchestrator' | 'finalizer' | 'reconciler';
 
 /** One HTTP request to AWS; a retry of the SDK is another one. */
 export interface AwsCall {

@@ -4,11 +4,12 @@
  *     const simulation = await startSimulation();                        // once per process; first: node scripts/bundle-handlers.mjs
  *     const world = simulation.world({ seed: 1, concurrentBuilds: 2, plan: () => ({ seconds: 60, status: 'SUCCEEDED' }) });
  *     world.send({ deploymentId, projectId, commitSha, repoUrl, branch }); // a message into the build queue, now
+ *     world.push(request);                                                // a push, which a producer records and sends
  *     world.at(5_000, () => world.send(...));                             // something that happens later, in ms of virtual time
  *     await world.run({ hours: 24 });                                     // until nothing is left to do, or for so long
  *     await world.records();                                              // the deployments table; also world.stateItems()
  *     world.codeBuild.builds; world.codeBuild.starts; world.queue; world.deadLetters; world.lostEvents
- *     world.observed                                                       // calls, status events, states of records, copies: observation.ts
+ *     world.observed                                                       // calls, status events, states of records, copies, pushes: observation.ts
  *     await world.close();                                                // sweeps tables and bucket for the next one
  *     simulation.close();
  *

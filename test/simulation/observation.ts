@@ -1,6 +1,7 @@
 /** What a simulated world keeps for whoever looks at it afterwards. */
 import type { HttpRequest } from './execution-environment';
 import type { AwsCall } from './faults';
+import type { Outcome } from './invocation';
 import { DEPLOYMENTS_TABLE, STATE_TABLE_NAME, type Tables } from './services';
 import type { DeploymentRecord } from '../../src/contract/deployment';
 import type { DeploymentStatusChangedDetail } from '../../src/contract/events';
@@ -26,6 +27,12 @@ export interface BranchHead {
   readonly createdAt: string;
 }
 
+/** What its sender was told about a push. */
+export interface PushAnswer {
+  readonly deploymentId: string;
+  readonly outcome: Outcome;
+}
+
 export interface Copy {
   readonly at: number;
   readonly key: string;
@@ -41,6 +48,7 @@ export class Observation {
   readonly branchHeads: BranchHead[] = [];
   /** What was copied to its final place. */
   readonly copies: Copy[] = [];
+  readonly pushAnswers: PushAnswer[] = [];
 
   constructor(private readonly tables: Tables, private readonly now: () => number) {}
 

@@ -1,6 +1,7 @@
 /** What the worlds of one process share: the loaded handlers, the tables' server, a directory. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import { ExecutionEnvironment } from './execution-environment';
 import type { HandlerName } from './faults';
 import { Bucket, Tables, temporaryDirectory } from './services';
@@ -42,12 +43,17 @@ export async function startSimulation(): Promise<Simulation> {
   const directory = temporaryDirectory();
   const bucket = new Bucket(directory);
   const pool = new EnvironmentPool();
+  let producer: string | undefined;
   let start = START;
   return {
     world: (options) => new World(options, start, {
       tables,
       bucket,
       pool,
+      producerFile: () => {
+        producer ??= bundleProducer(directory);
+        return producer;
+      },
       // A handler may remember something for some minutes: to the next world it is long ago.
       onClose: async (now) => {
         start += DAY_MS * Math.ceil(1 + (now - start) / DAY_MS);
@@ -57,6 +63,15 @@ export async function startSimulation(): Promise<Simulation> {
     }),
     close: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** The pipeline's own handlers are bundled by scripts/bundle-handlers.mjs; this one is nobody's but the simulation's. */
+function bundleProducer(directory: string): string {
+  const outfile = join(directory, 'producer.js');
+  buildSync({
+    entryPoints: [join(__dirname, 'producer.ts')], outfile, bundle: true, minify: true, platform: 'node', mainFields: ['module', 'main'], target: 'node20', format: 'cjs',
+  });
+  return outfile;
 }
 
 /** Loading a handler takes long, and a young one is slow: it is kept for other worlds, by code and environment variables. */

@@ -5,6 +5,7 @@ import type { ExecutionEnvironment, HttpAnswer, HttpRequest } from './execution-
 import { LONGEST_DELAY_MS, type AwsCall, type EventFault, type Faults, type HandlerName } from './faults';
 import { Invocation, type InvocationContext, type Outcome } from './invocation';
 import { Observation } from './observation';
+import type { Push } from './producer';
 import { Random } from './random';
 import { ACCOUNT_ID, answerAwsJson, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, REGION, STATE_TABLE_NAME, type Bucket, type Item, type Tables } from './services';
 import type { EnvironmentKey, EnvironmentPool } from './simulation';
@@ -12,7 +13,7 @@ import { Timeline } from './timeline';
 import { callsOf } from '../../local/services/dynamodb/calls';
 import type { ApiCall } from '../../local/services/service';
 import type { Queue } from '../../local/services/sqs/queue';
-import type { BuildRequest } from '../../src/contract/build-request';
+import type { BuildRequest, RecordedRequest } from '../../src/contract/build-request';
 import { TERMINAL_STATUSES, type DeploymentRecord } from '../../src/contract/deployment';
 import { HANDLER_ENV } from '../../src/contract/environment';
 import { STATE_KINDS } from '../../src/contract/state-table';
@@ -48,6 +49,7 @@ interface Shared {
   readonly tables: Tables;
   readonly bucket: Bucket;
   readonly pool: EnvironmentPool;
+  readonly producerFile: () => string;
   readonly onClose: (now: number) => Promise<void>;
 }
 
@@ -59,7 +61,7 @@ interface Environment {
   faults: number;
 }
 
-const TIMEOUT_SECONDS: Readonly<Record<HandlerName, number>> = { orchestrator: 60, finalizer: 900, reconciler: 270 };
+const TIMEOUT_SECONDS: Readonly<Record<HandlerName, number>> = { producer: 30, orchestrator: 60, finalizer: 900, reconciler: 270 };
 
 /** Lambda repeats a failed asynchronous invocation after one and after two minutes. */
 const ASYNC_RETRY_MS = [60_000, 120_000];
@@ -77,7 +79,7 @@ export class World {
   readonly trace: string[] = [];
   readonly bucket: Bucket;
   private readonly queues;
-  private readonly invocations: Record<HandlerName, number> = { orchestrator: 0, finalizer: 0, reconciler: 0 };
+  private readonly invocations: Record<HandlerName, number> = { producer: 0, orchestrator: 0, finalizer: 0, reconciler: 0 };
   private readonly variables: Record<HandlerName, Record<string, string>>;
   private readonly context: Omit<InvocationContext, 'serve'>;
   private running = 0;
@@ -146,6 +148,16 @@ export class World {
     this.note(() => `> message ${body}`);
     this.queue.send({ body, messageGroupId, senderId: 'producer' });
     this.orchestrations.look();
+  }
+
+  /** Tells the producer of a push, as a forge does; again after each of these times, whatever became of it before. In milliseconds. */
+  push(request: RecordedRequest, deliveries: readonly number[] = [0], pushedAt = new Date(this.timeline.now).toISOString()): void {
+    const push: Push = { request, pushedAt };
+    for (const delivery of deliveries) {
+      this.at(delivery, () => this.invoke('producer', push, (outcome) => {
+        this.observed.pushAnswers.push({ deploymentId: request.deploymentId, outcome });
+      }));
+    }
   }
 
   /** Milliseconds from now. */
@@ -231,6 +243,7 @@ export class World {
     const bucket = { [HANDLER_ENV.artifactsBucket]: BUCKET };
     const retention = { [HANDLER_ENV.messageRetentionSeconds]: String(retentionSeconds) };
     return {
+      producer: shared,
       orchestrator: { ...shared, ...bucket, ...stop, ...retention, [HANDLER_ENV.maxReceiveCount]: String(maxReceiveCount) },
       finalizer: { ...shared, ...bucket },
       reconciler: {
@@ -274,7 +287,7 @@ export class World {
   private environmentFor(handler: HandlerName): Environment {
     const free = this.environments.find((one) => one.key.handler === handler && one.isFree);
     if (free) return free;
-    const key: EnvironmentKey = { handler, variables: this.variables[handler], file: this.options.handlers?.[handler] };
+    const key: EnvironmentKey = { handler, variables: this.variables[handler], file: this.options.handlers?.[handler] ?? (handler === 'producer' ? this.shared.producerFile() : undefined) };
     const taken: Environment = { key, environment: this.shared.pool.take(key), isFree: true, calls: 0, faults: 0 };
     this.environments.push(taken);
     return taken;

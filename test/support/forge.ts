@@ -16,6 +16,7 @@ import { rootCertificates } from 'node:tls';
 import { generateCertificate } from '../../local/git/certificate';
 import { type FetchEndpoint, relay, startHttpBackend } from '../../local/git/http-backend';
 import { clientEnvironment } from '../../local/git-server';
+import { GitHubReports, json } from '../../local/github/reports';
 import type { FunctionNetwork } from '../../local/services/lambda/lambda-function';
 
 export interface ForgeRequest {
@@ -45,6 +46,18 @@ export interface Grant {
   readonly repositories?: readonly string[];
   readonly repository_ids?: readonly number[];
   readonly permissions: Readonly<Record<string, string>>;
+}
+
+interface Token {
+  /** Of repositories, which keep it when they are renamed. */
+  readonly ids: readonly number[];
+  readonly permissions: Readonly<Record<string, string>>;
+}
+
+/** What came to a webhook. */
+export interface Notice {
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
 }
 
 const NAME = 'forge.local-run.example';
@@ -77,10 +90,19 @@ export class Forge {
   readonly grants: Grant[] = [];
   /** Answers in the place of the forge. */
   answer?: (request: ForgeRequest) => ForgeAnswer | undefined;
+  /** As answer, but the API does first what it was asked. */
+  answerAfterwards?: (request: ForgeRequest) => ForgeAnswer | undefined;
+  /** The API breaks the connection at once, and does what it was asked when this is over. */
+  postpone?: (request: ForgeRequest) => Promise<void> | undefined;
+  /** What the app may do where it is installed. */
+  permissions: Readonly<Record<string, string>> = { contents: 'read', metadata: 'read', checks: 'write', deployments: 'write' };
+  /** What was told about commits. */
+  readonly reports = new GitHubReports(this.appId);
+  /** What was sent to any URL below `/hooks/`. */
+  readonly notices: Notice[] = [];
   private readonly repositories = new Map<string, Repository>();
   private readonly renamed = new Map<string, string>();
-  /** Names of repositories by token. */
-  private readonly tokens = new Map<string, readonly string[]>();
+  private readonly tokens = new Map<string, Token>();
   private leave?: () => void;
 
   private constructor(
@@ -95,6 +117,7 @@ export class Forge {
 
   /** `name`: as in `acme/shop`. Returns its URL. */
   addRepository(name: string, gitDirectory: string, { isInstalled = true, isPublic = false } = {}): string {
+    this.renamed.delete(name);
     this.repositories.set(name, { id: 1000 + this.repositories.size, gitDirectory, isInstalled, isPublic });
     return this.url(name);
   }
@@ -147,7 +170,20 @@ export class Forge {
     const answer = this.answer?.(request);
     if (answer) return send(response, answer);
     const api = /^\/api\/v3(\/.*)$/.exec(request.path)?.[1];
-    if (api) return send(response, await this.api(api, incoming));
+    if (api) {
+      const body = await textOf(incoming);
+      const later = this.postpone?.(request);
+      if (later) {
+        response.destroy();
+        await later;
+      }
+      const done = this.api(api, request, body);
+      return later ? undefined : send(response, this.answerAfterwards?.(request) ?? done);
+    }
+    if (request.path.startsWith('/hooks/')) {
+      this.notices.push({ headers: request.headers, body: await textOf(incoming) });
+      return send(response, { status: 204 });
+    }
     const [, name = '', endpoint, query = ''] = /^\/([^/]+\/[^/]+?)(?:\.git)?\/(info\/refs|git-upload-pack)(\?.*)?$/.exec(request.path) ?? [];
     const renamed = this.renamed.get(name);
     if (renamed) return send(response, { status: 301, headers: { location: `${this.url(renamed)}/${endpoint}${query}` } });
@@ -161,28 +197,44 @@ export class Forge {
     if (repository?.isPublic) return undefined;
     const token = Buffer.from(/^Basic (.+)$/.exec(authorization ?? '')?.[1] ?? '', 'base64').toString().split(':')[1];
     if (token !== this.token && !this.tokens.has(token)) return { status: 401, headers: { 'www-authenticate': 'Basic realm="forge"' } };
-    return repository && (token === this.token || this.tokens.get(token)!.includes(name)) ? undefined : { status: 404 };
+    return repository && (token === this.token || this.tokens.get(token)!.ids.includes(repository.id)) ? undefined : { status: 404 };
   }
 
-  private async api(route: string, incoming: IncomingMessage): Promise<ForgeAnswer> {
-    if (!isSignedByApp(incoming.headers.authorization, this.appId)) return json(401, { message: 'A JSON web token could not be decoded' });
+  private api(route: string, request: ForgeRequest, body: string): ForgeAnswer {
+    const token = this.tokens.get(/^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
+    if (token) return this.report(token, route, request.method, body);
+    if (!isSignedByApp(request.headers.authorization, this.appId)) return json(401, { message: 'A JSON web token could not be decoded' });
     const [, id] = /^\/repositories\/(\d+)\/installation$/.exec(route) ?? [];
     const [, name = ''] = /^\/repos\/(.+)\/installation$/.exec(route) ?? [];
     const renamed = this.renamed.get(name);
     if (renamed) return { status: 301, headers: { location: `https://${this.host}/api/v3/repositories/${this.repositories.get(renamed)!.id}/installation` } };
     const repository = id ? [...this.repositories.values()].find((one) => String(one.id) === id) : this.repositories.get(name);
-    if (repository?.isInstalled) return json(200, { id: INSTALLATION, permissions: { contents: 'read' }, suspended_at: null });
-    if (incoming.method !== 'POST' || route !== `/app/installations/${INSTALLATION}/access_tokens`) return json(404, { message: 'Not Found' });
-    const chunks = await incoming.toArray() as Buffer[];
-    return this.createToken(JSON.parse(Buffer.concat(chunks).toString()) as Grant);
+    if (repository?.isInstalled) return json(200, { id: INSTALLATION, permissions: this.permissions, suspended_at: null });
+    if (request.method !== 'POST' || route !== `/app/installations/${INSTALLATION}/access_tokens`) return json(404, { message: 'Not Found' });
+    return this.createToken(JSON.parse(body) as Grant);
+  }
+
+  /** Of one of the repositories that the token is for. */
+  private report({ ids, permissions }: Token, route: string, method: string, body: string): ForgeAnswer {
+    const [, name, id, rest = ''] = /^\/(?:repos\/([^/]+\/[^/]+)|repositories\/(\d+))(\/.*)$/.exec(route) ?? [];
+    const renamed = this.renamed.get(name ?? '');
+    if (renamed) {
+      return { status: method === 'GET' ? 301 : 307, headers: { location: `https://${this.host}/api/v3/repositories/${this.repositories.get(renamed)!.id}${rest}` } };
+    }
+    const repository = id === undefined ? this.repositories.get(name ?? '')?.id : Number(id);
+    if (repository === undefined || !ids.includes(repository)) return json(404, { message: 'Not Found' });
+    return this.reports.answer({ method, route: rest, body, repository, permissions });
   }
 
   private createToken(grant: Grant): ForgeAnswer {
-    const names = [...this.repositories].filter(([name, { id }]) => grant.repositories?.includes(name.split('/')[1]) || grant.repository_ids?.includes(id)).map(([name]) => name);
-    if (names.length === 0) return json(422, { message: 'There is at least one repository that does not exist or is not accessible to the parent installation.' });
+    const ids = [...this.repositories].filter(([name, { id }]) => grant.repositories?.includes(name.split('/')[1]) || grant.repository_ids?.includes(id)).map(([, { id }]) => id);
+    if (ids.length === 0) return json(422, { message: 'There is at least one repository that does not exist or is not accessible to the parent installation.' });
+    if (Object.entries(grant.permissions).some(([permission, level]) => this.permissions[permission] !== level)) {
+      return json(422, { message: 'The permissions requested are not granted to this installation.' });
+    }
     this.grants.push(grant);
     const token = `ghs_${randomBytes(18).toString('hex')}`;
-    this.tokens.set(token, names);
+    this.tokens.set(token, { ids, permissions: grant.permissions });
     return json(201, { token, expires_at: new Date(Date.now() + 3_600_000).toISOString(), permissions: grant.permissions });
   }
 }
@@ -196,8 +248,8 @@ function isSignedByApp(authorization: string | undefined, appId: string): boolea
   return iss === appId && Number(iat) <= now && Number(exp) > now && Number(exp) <= now + 600;
 }
 
-function json(status: number, body: object): ForgeAnswer {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  return Buffer.concat(await incoming.toArray() as Buffer[]).toString();
 }
 
 async function send(response: ServerResponse, { body = '', headers = {}, status = 200, then }: ForgeAnswer): Promise<void> {

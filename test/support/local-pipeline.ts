@@ -14,8 +14,8 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 import { deploymentsTable } from './stacks';
 import { prepareImage } from '../../local/image';
 import { findPipeline, type Pipeline } from '../../local/pipeline';
-import type { LambdaFunction } from '../../local/services/lambda/lambda-function';
-import { LocalStack, REGION, startStack, type StackObserver, type StackOptions } from '../../local/stack';
+import type { FunctionNetwork, LambdaFunction } from '../../local/services/lambda/lambda-function';
+import { LocalStack, REGION, startStack, type StackObserver } from '../../local/stack';
 import { Assembly, readAssembly, type Resource, type StackTemplate } from '../../local/template/assembly';
 import { NextjsBuildPipeline, type NextjsBuildPipelineProps } from '../../src';
 import type { BuildRequest } from '../../src/contract/build-request';
@@ -26,6 +26,8 @@ import { STAGING_ROOT } from '../../src/contract/keys';
 export interface LocalPipelineOptions {
   /** Of the construct, beside its bucket and its table. */
   readonly props?: Partial<NextjsBuildPipelineProps> | ((stack: Stack) => Partial<NextjsBuildPipelineProps>);
+  /** What the platform has in its stack beside the pipeline. */
+  readonly extend?: (stack: Stack, pipeline: NextjsBuildPipeline) => void;
   /** What somebody does to the template before it is run. */
   readonly change?: (resources: StackTemplate['resources']) => StackTemplate['resources'];
   readonly onAccessDecision?: StackObserver['onAccessDecision'];
@@ -38,7 +40,7 @@ export interface LocalPipelineOptions {
   /** As from the git server. */
   readonly imageEnvironment?: Readonly<Record<string, string>>;
   /** As of a forge. */
-  readonly functionNetwork?: StackOptions['functionNetwork'];
+  readonly functionNetwork?: FunctionNetwork;
 }
 
 /** One JSON line of a handler's log. */
@@ -57,7 +59,7 @@ export class LocalPipeline {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'local-pipeline-')));
     const logs: LogLine[] = [];
     try {
-      const assembly = await readAssembly(synthesizePipeline(path.join(directory, 'cdk.out'), options.props));
+      const assembly = await readAssembly(synthesizePipeline(path.join(directory, 'cdk.out'), options.props, options.extend));
       const image = await prepareImage({ directory: path.join(directory, 'image') });
       const stack = await startStack({
         assembly: withChanges(assembly, options),
@@ -65,7 +67,7 @@ export class LocalPipeline {
         workDirectory: path.join(directory, 'work'),
         imageEnvironment: { ...image.environment, ...options.imageEnvironment },
         buildEnvironment: forApps(options.buildEnvironment ?? {}, LOCAL_BUILD_ENVIRONMENT),
-        functionNetwork: options.functionNetwork,
+        functionSettings: () => ({ network: options.functionNetwork }),
         observer: {
           onAccessDecision: options.onAccessDecision,
           onFunctionLog: (functionName, line) => logs.push(parseLine(functionName, line)),
@@ -205,15 +207,16 @@ export async function until<T>(what: string, ask: () => Promise<T> | T, timeoutM
 }
 
 /** Returns the cdk.out. In this process: an App of its own process takes seconds more to load. */
-export function synthesizePipeline(outdir: string, props: LocalPipelineOptions['props'] = {}): string {
+export function synthesizePipeline(outdir: string, props: LocalPipelineOptions['props'] = {}, extend?: LocalPipelineOptions['extend']): string {
   const app = new App({ outdir, analyticsReporting: false });
   const stack = new Stack(app, 'Test');
   const given = typeof props === 'function' ? props(stack) : props;
-  new NextjsBuildPipeline(stack, 'Builds', {
+  const pipeline = new NextjsBuildPipeline(stack, 'Builds', {
     ...given,
     artifactsBucket: given.artifactsBucket ?? new s3.Bucket(stack, 'Artifacts'),
     deploymentsTable: given.deploymentsTable ?? deploymentsTable(stack),
   });
+  extend?.(stack, pipeline);
   return app.synth().directory;
 }
 

@@ -3,7 +3,8 @@ import { Template } from 'aws-cdk-lib/assertions';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import { NextjsBuildPipeline, NextjsBuildPipelineProps } from '../../src';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { GithubWebhook, GithubWebhookProps, NextjsBuildPipeline, NextjsBuildPipelineProps } from '../../src';
 
 export function deploymentsTable(stack: Stack): dynamodb.TableV2 {
   return new dynamodb.TableV2(stack, 'Deployments', { partitionKey: { name: 'deploymentId', type: dynamodb.AttributeType.STRING } });
@@ -24,6 +25,42 @@ export function pipelineStack(props: Partial<NextjsBuildPipelineProps> | ((stack
 export function synthesize(...args: Parameters<typeof pipelineStack>) {
   const { stack, pipeline } = pipelineStack(...args);
   return { stack, pipeline, template: Template.fromStack(stack) };
+}
+
+/** With both indexes. */
+export function projectsTable(stack: Stack, encryptionKey?: kms.IKey): dynamodb.Table {
+  const STRING = dynamodb.AttributeType.STRING;
+  const table = new dynamodb.Table(stack, 'Projects', { partitionKey: { name: 'PK', type: STRING }, sortKey: { name: 'SK', type: STRING }, encryptionKey });
+  table.addGlobalSecondaryIndex({ indexName: 'byRepository', partitionKey: { name: 'repoUrl', type: STRING } });
+  table.addGlobalSecondaryIndex({ indexName: 'byRepositoryId', partitionKey: { name: 'repositoryId', type: STRING } });
+  return table;
+}
+
+/** A stack with a pipeline and a webhook, projects table and secret of its own unless `props` brings others. */
+export function webhookStack(
+  props: Partial<GithubWebhookProps> | ((stack: Stack) => Partial<GithubWebhookProps>) = {}, pipelineProps: Parameters<typeof pipelineStack>[0] = {},
+) {
+  const { pipeline, stack } = pipelineStack(pipelineProps);
+  const given = typeof props === 'function' ? props(stack) : props;
+  const webhook = new GithubWebhook(stack, 'Webhook', {
+    ...given,
+    pipeline,
+    projectsTable: given.projectsTable ?? projectsTable(stack),
+    webhookSecret: given.webhookSecret ?? new Secret(stack, 'WebhookSecret'),
+  });
+  return { stack, pipeline, webhook };
+}
+
+/** Everything that a webhook can be given. */
+export function everythingOfWebhook(stack: Stack): Partial<GithubWebhookProps> {
+  return {
+    repositoryIndexName: 'byRepository',
+    repositoryIdIndexName: 'byRepositoryId',
+    githubApp: { appId: '123456', privateKey: Secret.fromSecretNameV2(stack, 'AppKey', 'platform/app'), host: 'github.example.com' },
+    outgoingWebhookUrl: 'https://chat.example.com/hooks/builds',
+    outgoingWebhookSecret: Secret.fromSecretNameV2(stack, 'OutgoingSecret', 'platform/outgoing'),
+    reservedConcurrentExecutions: 20,
+  };
 }
 
 /** Bucket and table that exist already, with keys of the customer's own. */

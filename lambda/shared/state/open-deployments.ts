@@ -12,6 +12,8 @@ export interface DeploymentKey {
 export interface OpenDeployment extends DeploymentKey {
   /** When its message was last in somebody's hands, in epoch seconds. */
   readonly seenAt: number;
+  /** Its producer may not have sent the request yet, nor even written the record. Whoever sees the request takes this away. */
+  readonly unsent?: boolean;
   /** A copy of its message is in the queue, and comes by within the longest delay that SQS knows. */
   readonly waits?: boolean;
   /** Its build, once that is known. */
@@ -29,7 +31,27 @@ export class OpenDeployments {
 
   public async see(deployment: DeploymentKey, seenAt: number): Promise<void> {
     const { deploymentId, projectId, createdAt } = deployment;
-    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), { set: { deploymentId, projectId, createdAt, seenAt }, remove: ['waits'] });
+    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), { set: { deploymentId, projectId, createdAt, seenAt }, remove: ['waits', 'unsent'] });
+  }
+
+  /** Before a producer writes the record: should it die, the reconciler sends the request. Changes nothing once the request was sent. */
+  public async expect(deployment: DeploymentKey, seenAt: number): Promise<void> {
+    const { deploymentId, projectId, createdAt } = deployment;
+    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), {
+      set: { deploymentId, projectId, createdAt, seenAt, unsent: true },
+      condition: 'attribute_not_exists(#deploymentId) OR #unsent = :unsent',
+    });
+  }
+
+  /** The request is in the queue. Unless somebody has seen it there already. */
+  public async sent(deployment: DeploymentKey, seenAt: number): Promise<void> {
+    await this.table.update(STATE_KINDS.open, openDeploymentKey(deployment), {
+      set: { seenAt }, remove: ['unsent'], condition: '#unsent = :unsent', values: { unsent: true },
+    });
+  }
+
+  public async get(deployment: DeploymentKey): Promise<OpenDeployment | undefined> {
+    return this.table.get<OpenDeployment>(STATE_KINDS.open, openDeploymentKey(deployment));
   }
 
   /** As see, for a deployment that was seen before. Undefined: it is not open any more. */
@@ -54,13 +76,18 @@ export class OpenDeployments {
     await this.table.delete(STATE_KINDS.open, openDeploymentKey(deployment));
   }
 
-  /** The project's deployments without a build, the oldest first. */
+  /** Unless somebody has come back to it since `open` was read. */
+  public async closeUnlessSeen(open: OpenDeployment): Promise<void> {
+    await this.table.deleteIf(STATE_KINDS.open, openDeploymentKey(open), '#seenAt = :seenAt', { seenAt: open.seenAt });
+  }
+
+  /** The project's deployments without a build whose requests are in the queue, the oldest first. */
   public async *waitingOf(projectId: string): AsyncGenerator<OpenDeployment> {
     let after: string | undefined;
     do {
       // Few: mostly the first one is the one, behind those that are being built.
       const page = await this.table.page<OpenDeployment>(STATE_KINDS.open, { prefix: openDeploymentsOf(projectId), after, limit: 25 });
-      yield* page.items.filter(({ buildId }) => buildId === undefined);
+      yield* page.items.filter(({ buildId, unsent }) => buildId === undefined && !unsent);
       after = page.next;
     } while (after !== undefined);
   }

@@ -73,7 +73,7 @@ export class Projects {
   }
 
   private async forget(projectId: string): Promise<void> {
-    await this.table.deleteIf(STATE_KINDS.project, projectId, ['building', 'waitingSince']);
+    await this.table.deleteIf(STATE_KINDS.project, projectId, 'attribute_not_exists(#building) AND attribute_not_exists(#waitingSince)');
   }
 }
 

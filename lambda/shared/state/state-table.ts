@@ -38,14 +38,15 @@ export class StateTable {
     await this.client.send(new DeleteCommand({ TableName: this.tableName, Key: key(kind, id) }));
   }
 
-  /** Removes the item if it has none of these attributes. */
-  public async deleteIf(kind: Kind, id: string, absent: readonly string[]): Promise<void> {
+  /** Removes the item if the condition holds, in which `#name` is the attribute and `:name` the value. */
+  public async deleteIf(kind: Kind, id: string, condition: string, values?: Readonly<Record<string, unknown>>): Promise<void> {
     try {
       await this.client.send(new DeleteCommand({
         TableName: this.tableName,
         Key: key(kind, id),
-        ConditionExpression: absent.map((name) => `attribute_not_exists(#${name})`).join(' AND '),
-        ExpressionAttributeNames: Object.fromEntries(absent.map((name) => [`#${name}`, name])),
+        ConditionExpression: condition,
+        ExpressionAttributeNames: Object.fromEntries([...condition.matchAll(/#(\w+)/g)]),
+        ExpressionAttributeValues: values && Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])),
       }));
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error;

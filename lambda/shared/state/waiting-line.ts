@@ -1,9 +1,9 @@
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSClient } from '@aws-sdk/client-sqs';
 import { OpenDeployments } from './open-deployments';
 import { Projects, ProjectState } from './projects';
-import { BuildRequest, RECORDED_FIELDS, WAKE_ATTRIBUTE } from '../../../src/contract/build-request';
-import type { DeploymentRecord } from '../../../src/contract/deployment';
+import { WAKE_ATTRIBUTE } from '../../../src/contract/build-request';
 import { DeploymentStore } from '../deployment-store';
+import { requestMessage } from '../request-message';
 
 /**
  * Whose turn it is when there is room for a build. The requests themselves wait in the queue; the next one is sent a second time, as a
@@ -29,20 +29,10 @@ export class WaitingLine {
     for await (const { deploymentId } of this.openDeployments.waitingOf(project.id)) {
       const record = await this.store.get(deploymentId);
       if (record?.status !== 'queued' || record.startAttemptedAt !== undefined) continue;
-      await this.sqs.send(new SendMessageCommand({
-        QueueUrl: this.queueUrl,
-        MessageBody: JSON.stringify(requestOf(record)),
-        MessageGroupId: record.projectId,
-        MessageAttributes: { [WAKE_ATTRIBUTE]: { DataType: 'Number', StringValue: '1' } },
-      }));
+      await this.sqs.send(requestMessage(this.queueUrl, record, { [WAKE_ATTRIBUTE]: { DataType: 'Number', StringValue: '1' } }));
       return true;
     }
     await this.projects.doneWaiting(project);
     return false;
   }
-}
-
-/** What the record's producer asked for, but for what the record does not keep. */
-export function requestOf(record: DeploymentRecord): BuildRequest {
-  return Object.fromEntries(RECORDED_FIELDS.map((field) => [field, record[field]])) as unknown as BuildRequest;
 }

@@ -9,7 +9,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import * as path from 'node:path';
 import { CreateTableCommand, CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, paginateScan, PutCommand } from '@aws-sdk/lib-dynamodb';
-import { callsOf } from './calls';
+import { callsOf, PartitionKeys } from './calls';
 import { dynaliteServer } from './dynalite-server';
 import { signatureErrorOf } from '../aws-json';
 import { AccessDeniedError, BodyTooLargeError, listen, readBody, send, type OnCall } from '../service';
@@ -46,7 +46,8 @@ export interface DynamoDbOptions {
 
 export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDbService> {
   const dynalite = dynaliteServer();
-  const { endpoint, close } = await listen((request, response) => serve(dynalite, options, request, response));
+  const partitionKeys = new PartitionKeys();
+  const { endpoint, close } = await listen((request, response) => serve(dynalite, options, partitionKeys, request, response));
   const plainClient = new DynamoDBClient({ endpoint, region: options.region, credentials: options.credentials ?? { accessKeyId: 'local', secretAccessKey: 'local' } });
   const client = DynamoDBDocumentClient.from(plainClient, { marshallOptions: { removeUndefinedValues: true } });
   const tables: string[] = [];
@@ -56,6 +57,7 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDbS
     endpoint,
     client,
     async createTable({ timeToLiveAttribute, ...table }) {
+      partitionKeys.add(table);
       await plainClient.send(new CreateTableCommand({ ...table, BillingMode: 'PAY_PER_REQUEST' }));
       tables.push(table.TableName);
       for (const item of await readItems(fileOf(table.TableName))) {
@@ -83,7 +85,9 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDbS
 /** DynamoDB's own limit, for a BatchWriteItem. */
 const MAX_BODY_BYTES = 16 * 1024 ** 2;
 
-async function serve(dynalite: Server, options: DynamoDbOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  dynalite: Server, options: DynamoDbOptions, partitionKeys: PartitionKeys, request: IncomingMessage, response: ServerResponse,
+): Promise<void> {
   const { accountId = '000000000000', onCall, region, secretOf } = options;
   const refuse = (status: number, type: string, message: string) => send(
     response, status, { 'content-type': 'application/x-amz-json-1.0' }, JSON.stringify({ __type: `com.amazon.coral.service#${type}`, Message: message, message }),
@@ -91,7 +95,7 @@ async function serve(dynalite: Server, options: DynamoDbOptions, request: Incomi
   try {
     const body = await readBody(request, MAX_BODY_BYTES);
     const caller = await authenticate(request, { service: 'dynamodb', region, secretOf }, body);
-    const calls = callsOf(String(request.headers['x-amz-target'] ?? ''), body, { region, accountId });
+    const calls = callsOf(String(request.headers['x-amz-target'] ?? ''), body, { region, accountId, partitionKeys });
     for (const call of calls) await onCall?.({ ...call, accessKeyId: caller?.accessKeyId });
     handOver(dynalite, request, body, response);
   } catch (error) {

@@ -42,6 +42,8 @@ export interface ExecutionEnvironmentOptions {
 export interface FunctionNetwork {
   /** IP address by name. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** Port by name, where it is not that of the URL. */
+  readonly ports?: Readonly<Record<string, number>>;
   /** In PEM format; trusted beside those that Node.js trusts anyway. */
   readonly certificates: readonly string[];
 }

@@ -23,12 +23,16 @@ function describeError(error) {
 }
 
 /** As if the internet had these servers. For node:https; the global fetch has a network stack of its own. */
-function joinNetwork({ addresses, certificates }) {
+function joinNetwork({ addresses, certificates, ports = {} }) {
   const { lookup } = dns;
   dns.lookup = (name, options, callback = options) => {
     const address = addresses[name];
     if (address === undefined) return lookup(name, options, callback);
     return options.all ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4);
+  };
+  const { createConnection } = https.globalAgent;
+  https.globalAgent.createConnection = function connect(options, ...more) {
+    return createConnection.call(this, { ...options, port: ports[options.host] ?? options.port }, ...more);
   };
   https.globalAgent.options.ca = [...rootCertificates, ...certificates];
 }

@@ -1,4 +1,4 @@
-/** Secrets Manager, as far as a function reads a secret: GetSecretValue of the current version. */
+/** Secrets Manager, as far as a function reads a secret: GetSecretValue of the current version and the one before. */
 import { AwsJsonError, type AwsJsonProtocol, serveAwsJson } from '../aws-json';
 import { listen, type OnCall } from '../service';
 import type { SecretOf } from '../sigv4';
@@ -12,7 +12,7 @@ export interface SecretsManagerOptions {
 
 export interface SecretsManager {
   readonly endpoint: string;
-  /** Creates the secret or gives it another value. */
+  /** Creates the secret or gives it another value; what it had becomes its previous version. */
   putSecret(name: string, value: string): void;
   close(): Promise<void>;
 }
@@ -23,6 +23,12 @@ const PROTOCOL: AwsJsonProtocol = { targetPrefix: 'secretsmanager', version: '1.
 /** AWS appends six characters of its own choice to the name of each secret. */
 export const ARN_SUFFIX = '-LoCaL0';
 
+/** Secrets of this run go by their names. */
+export function secretNameOf(nameOrArn: string): string {
+  const [, name] = /^arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+)$/.exec(nameOrArn) ?? [];
+  return name?.endsWith(ARN_SUFFIX) ? name.slice(0, -ARN_SUFFIX.length) : name ?? nameOrArn;
+}
+
 interface Version {
   readonly id: string;
   readonly value: string;
@@ -30,7 +36,8 @@ interface Version {
 }
 
 export async function startSecretsManager({ accountId, region, onCall, secretOf }: SecretsManagerOptions): Promise<SecretsManager> {
-  const versions = new Map<string, Version>();
+  /** By their stages, the current one first. */
+  const versions = new Map<string, { readonly AWSCURRENT: Version; readonly AWSPREVIOUS?: Version }>();
   const arnOf = (name: string) => `arn:aws:secretsmanager:${region}:${accountId}:secret:${name}${ARN_SUFFIX}`;
   const nameOf = (secretId: string) => [...versions.keys()].find((name) => [name, arnOf(name)].includes(secretId));
 
@@ -45,18 +52,21 @@ export async function startSecretsManager({ accountId, region, onCall, secretOf 
     // As in AWS: who may not read a secret does not learn whether there is one.
     const resource = name === undefined ? (SecretId.startsWith('arn:') ? SecretId : arnOf(SecretId)) : arnOf(name);
     await onCall?.({ service: 'secretsmanager', action: 'secretsmanager:GetSecretValue', resource, accessKeyId });
-    const version = name === undefined ? undefined : versions.get(name);
-    if (!version) throw new AwsJsonError('ResourceNotFoundException', 'Secrets Manager can\'t find the specified secret.');
-    if (VersionId !== undefined && VersionId !== version.id || VersionStage !== undefined && VersionStage !== 'AWSCURRENT') {
-      throw new AwsJsonError('ResourceNotFoundException', 'The local Secrets Manager has the current version only.');
-    }
+    const stages = name === undefined ? undefined : versions.get(name);
+    if (!stages) throw new AwsJsonError('ResourceNotFoundException', 'Secrets Manager can\'t find the specified secret.');
+    const found = Object.entries(stages).find(([stageName, { id }]) => (VersionStage ?? stageName) === stageName && (VersionId ?? id) === id);
+    if (!found) throw new AwsJsonError('ResourceNotFoundException', 'The local Secrets Manager has the current version and the one before only.');
+    const [stage, version] = found;
     return {
-      ARN: arnOf(name!), Name: name, SecretString: version.value, VersionId: version.id, VersionStages: ['AWSCURRENT'], CreatedDate: version.createdAt,
+      ARN: arnOf(name!), Name: name, SecretString: version.value, VersionId: version.id, VersionStages: [stage], CreatedDate: version.createdAt,
     };
   }));
   return {
     endpoint: listener.endpoint,
-    putSecret: (name, value) => { versions.set(name, { id: crypto.randomUUID(), value, createdAt: Date.now() / 1000 }); },
+    putSecret: (name, value) => {
+      const before = versions.get(name);
+      versions.set(name, { AWSCURRENT: { id: crypto.randomUUID(), value, createdAt: Date.now() / 1000 }, ...(before && { AWSPREVIOUS: before.AWSCURRENT }) });
+    },
     close: () => listener.close(),
   };
 }

@@ -35,6 +35,37 @@ describe('a record that was deleted', () => {
   });
 });
 
+describe('a record that is not there yet: its producer has only written where to look', () => {
+  test.each<[string, number, Repair]>([
+    ['just now', 1, { action: 'nothing' }],
+    ['as long ago as no call takes', 600, { action: 'nothing' }],
+    ['and has died', 601, { action: 'close' }],
+  ])('%s', (_, seconds, repair) => {
+    expect(decide({ open: { ...OPEN, seenAt: SECONDS - seconds, unsent: true } })).toEqual(repair);
+  });
+});
+
+describe('a deployment that is queued, and whose request may not have been sent', () => {
+  const unsent = (seconds: number) => ({ ...OPEN, seenAt: SECONDS - seconds, unsent: true });
+  const recorded = (change: Partial<DeploymentRecord> = {}) => record({ version: undefined, ...change });
+  test.each<[string, Partial<Found>, Repair]>([
+    ['its producer is still at it', { open: unsent(120) }, { action: 'nothing' }],
+    ['its producer has died', { open: unsent(121) }, { action: 'send' }],
+    ['its producer died longer ago than messages are kept: there was none', { open: unsent(RETENTION + 1) }, { action: 'send' }],
+    ['it was overtaken', { open: unsent(121), newerDeploymentId: 'newer' }, { action: 'supersede', newerDeploymentId: 'newer' }],
+    ['it was sent after all, and is being started', { open: unsent(121), record: record({ startAttemptedAt: SECONDS - 5, claimExpiresAt: SECONDS + 55 }) }, { action: 'nothing' }],
+    ['it was sent after all, and was to be started', { open: unsent(121), record: record({ startAttemptedAt: SECONDS - 100, claimExpiresAt: SECONDS - 40 }) },
+      { action: 'look-for-build', since: SECONDS - 100 }],
+    ['it has ended', { open: unsent(121), record: record({ status: 'failed' }) }, { action: 'close' }],
+  ])('%s', (_, found, repair) => {
+    expect(decide({ record: recorded(), ...found })).toEqual(repair);
+  });
+
+  test('it was to be started and has no build: its message was there, and comes back', () => {
+    expect(repairLost(unsent(121), record({ startAttemptedAt: SECONDS - 100 }), RULES)).toEqual({ action: 'nothing' });
+  });
+});
+
 describe.each(['success', 'failed', 'superseded'] as const)('a deployment that has ended (%s) and is still open', (status) => {
   test.each<[string, Build | undefined, Repair]>([
     ['without a build, or with one that CodeBuild has forgotten', undefined, { action: 'close' }],

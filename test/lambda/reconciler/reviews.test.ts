@@ -5,7 +5,8 @@ import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { NOW, NOW_SECONDS, reconciler, RETENTION_SECONDS } from './reconciler-support';
 import { DeploymentStore } from '../../../lambda/shared/deployment-store';
-import { branchKey, STATE_KINDS } from '../../../src/contract/state-table';
+import type { BuildRequest } from '../../../src/contract/build-request';
+import { branchKey, openDeploymentKey, STATE_KINDS } from '../../../src/contract/state-table';
 import { answered, buildArn, buildOf, unanswered } from '../../support/codebuild';
 
 const pipeline = reconciler();
@@ -14,6 +15,8 @@ const { codeBuild } = pipeline;
 const started = new Date(NOW - 300_000);
 const building = (deploymentId: string) => ({ status: 'building' as const, version: 2, buildId: `builds:${deploymentId}`, buildStartedAt: started.toISOString(), logsUrl: 'https://log' });
 const runs = (deploymentId: string, change: object = {}) => codeBuild.builds.push(buildOf(deploymentId, { startTime: started, ...change }));
+const CREATED_AT = new Date(NOW - 3600_000).toISOString();
+const entryOf = async (request: BuildRequest) => pipeline.tables.state(STATE_KINDS.open, openDeploymentKey({ ...request, createdAt: CREATED_AT }));
 const cursor = async () => pipeline.tables.state(STATE_KINDS.cursor, 'open deployments');
 
 test('nothing is open: nothing happens', async () => {
@@ -165,6 +168,82 @@ describe('an open deployment', () => {
       MessageGroupId: request.projectId,
       MessageAttributes: { firstSentAt: { DataType: 'Number', StringValue: String(NOW - 3600_000) } },
     }]);
+  });
+
+  describe('that its producer has recorded, and not sent', () => {
+    const unsent = { unsent: true, seenAt: NOW_SECONDS - 300 };
+    const recorded = { version: undefined, announcedVersion: undefined };
+
+    test('is sent, once, as its producer would have done it, and nobody is told before somebody has received it', async () => {
+      const request = await pipeline.open('d', recorded, unsent);
+      await pipeline.run();
+      await pipeline.run();
+      expect(pipeline.sent).toEqual([{ QueueUrl: 'https://queue', MessageBody: JSON.stringify(request), MessageGroupId: request.projectId }]);
+      expect(await entryOf(request)).toEqual(expect.objectContaining({ seenAt: NOW_SECONDS }));
+      expect(await entryOf(request)).not.toHaveProperty('unsent');
+      expect(pipeline.announced).toEqual([]);
+    });
+
+    test('is tried again if it cannot be sent', async () => {
+      const request = await pipeline.open('d', recorded, unsent);
+      pipeline.sqs.on(SendMessageCommand).rejectsOnce(unanswered()).resolves({});
+      await expect(pipeline.run()).rejects.toThrow();
+      expect(await entryOf(request)).toMatchObject(unsent);
+      await pipeline.run();
+      expect(await entryOf(request)).not.toHaveProperty('unsent');
+    });
+
+    test('is not called when a place of its project becomes free: there is no message yet that would wait', async () => {
+      const { projectId } = await pipeline.open('d', recorded, { ...unsent, seenAt: NOW_SECONDS });
+      await pipeline.tables.putState(STATE_KINDS.project, projectId, { waitingSince: 1, waits: 1 });
+      await pipeline.run();
+      expect(pipeline.sent).toEqual([]);
+    });
+
+    test('ends as superseded, unsent, if a newer one was: its first event', async () => {
+      const request = await pipeline.open('d', recorded, unsent);
+      await pipeline.tables.putState(STATE_KINDS.branch, branchKey(request), { deploymentId: 'newer', createdAt: new Date(NOW).toISOString() });
+      await pipeline.run();
+      expect([pipeline.sent, pipeline.announced, await pipeline.openIds()]).toEqual([[], ['d superseded 1'], []]);
+    });
+  });
+
+  describe('that its producer has not even recorded', () => {
+    const unrecorded = (seconds: number) => pipeline.open('d', null, { unsent: true, seenAt: NOW_SECONDS - seconds });
+
+    test('is kept in mind as long as it may still come', async () => {
+      await unrecorded(600);
+      await pipeline.run();
+      expect(await pipeline.openIds()).toEqual(['d']);
+    });
+
+    test('is forgotten then', async () => {
+      await unrecorded(601);
+      await pipeline.run();
+      expect([await pipeline.openIds(), pipeline.sent]).toEqual([[], []]);
+    });
+
+    test('is kept in mind if a producer has come back to it in this very moment', async () => {
+      const { deploymentId, projectId } = await unrecorded(601);
+      const [key] = await pipeline.tables.stateIds(STATE_KINDS.open);
+      const { get } = DeploymentStore.prototype;
+      jest.spyOn(DeploymentStore.prototype, 'get').mockImplementationOnce(async function (this: DeploymentStore, id) {
+        const record = await get.call(this, id);
+        await pipeline.tables.putState(STATE_KINDS.open, key, { deploymentId, projectId, createdAt: key.split('#')[1], unsent: true, seenAt: NOW_SECONDS });
+        return record;
+      });
+      await pipeline.run();
+      expect(await pipeline.openIds()).toEqual(['d']);
+    });
+  });
+
+  test('whose id another project was faster to take is closed: that one has an entry of its own', async () => {
+    const { projectId } = await pipeline.open('d', {});
+    const stray = { deploymentId: 'd', projectId: 'another', createdAt: CREATED_AT };
+    await pipeline.tables.putState(STATE_KINDS.open, openDeploymentKey(stray), { ...stray, seenAt: NOW_SECONDS - 300, unsent: true });
+    await pipeline.run();
+    expect((await pipeline.tables.stateIds(STATE_KINDS.open)).map((id) => id.split('#')[0])).toEqual([projectId]);
+    expect(pipeline.sent).toEqual([]);
   });
 
   test.each([['START_FAILED', {}], ['NO_CAPACITY', { waitingReason: 'PROJECT_LIMIT' }]] as const)('whose message was lost for as long as SQS keeps one has failed: %s', async (failureCode, change) => {

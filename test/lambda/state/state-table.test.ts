@@ -49,12 +49,13 @@ test('an update answers with the item as it was, if asked', async () => {
   expect(await tables().state(STATE_KINDS.capacity, 'x')).toEqual({ a: 2 });
 });
 
-test('deleteIf leaves an item that has any of the attributes, and does not mind one that is gone', async () => {
+test('deleteIf leaves an item for which the condition does not hold, and does not mind one that is gone', async () => {
   await tables().putState(STATE_KINDS.project, 'x', { waitingSince: 1 });
-  await state().deleteIf(STATE_KINDS.project, 'x', ['building', 'waitingSince']);
+  await state().deleteIf(STATE_KINDS.project, 'x', 'attribute_not_exists(#building) AND attribute_not_exists(#waitingSince)');
+  await state().deleteIf(STATE_KINDS.project, 'x', '#waitingSince = :known', { known: 2 });
   expect(await tables().state(STATE_KINDS.project, 'x')).toBeDefined();
-  await state().deleteIf(STATE_KINDS.project, 'x', ['building']);
-  await state().deleteIf(STATE_KINDS.project, 'x', ['building']);
+  await state().deleteIf(STATE_KINDS.project, 'x', 'attribute_not_exists(#building) AND #waitingSince = :known', { known: 1 });
+  await state().deleteIf(STATE_KINDS.project, 'x', 'attribute_not_exists(#building) AND #waitingSince = :known', { known: 1 });
   expect(await tables().state(STATE_KINDS.project, 'x')).toBeUndefined();
 });
 

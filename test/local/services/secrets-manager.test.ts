@@ -58,3 +58,13 @@ test('a call is reported with the ARN of the secret, and can be refused', async 
 test('nothing else is supported', async () => {
   await expect(client.send(new PutSecretValueCommand({ SecretId: 'a', SecretString: 'b' }))).rejects.toThrow('does not support PutSecretValue, only GetSecretValue');
 });
+
+test('the version before is there as AWSPREVIOUS, and by its id', async () => {
+  service.putSecret('name', 'old');
+  const { VersionId } = await get('name');
+  await expect(client.send(new GetSecretValueCommand({ SecretId: 'name', VersionStage: 'AWSPREVIOUS' }))).rejects.toThrow(ResourceNotFoundException);
+  service.putSecret('name', 'new');
+  expect(await client.send(new GetSecretValueCommand({ SecretId: 'name', VersionStage: 'AWSPREVIOUS' }))).toMatchObject({ SecretString: 'old', VersionStages: ['AWSPREVIOUS'], VersionId });
+  expect(await client.send(new GetSecretValueCommand({ SecretId: 'name', VersionId }))).toMatchObject({ SecretString: 'old' });
+  await expect(client.send(new GetSecretValueCommand({ SecretId: 'name', VersionId, VersionStage: 'AWSCURRENT' }))).rejects.toThrow(ResourceNotFoundException);
+});

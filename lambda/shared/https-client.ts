@@ -4,8 +4,8 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
-import { PassingTrouble, SourceProblem } from './source-problem';
-import { quoted } from '../shared/quoted';
+import { HostProblem, PassingTrouble } from './host-problem';
+import { quoted } from './quoted';
 
 export interface Answer {
   readonly status: number;
@@ -31,7 +31,7 @@ const REDIRECTS = [301, 302, 307, 308];
 const MAX_JSON_BYTES = 256 * 1024;
 
 /** GitHub: wait at least a minute if nothing else is said. */
-const RATE_LIMIT_MS = 60_000;
+export const RATE_LIMIT_MS = 60_000;
 
 export class HttpsClient {
   /** `signal`: ends whatever goes on. */
@@ -46,12 +46,17 @@ export class HttpsClient {
       answer.drop();
       url = redirectedTo(answer.headers.location, url);
     }
-    throw new SourceProblem(`${start.host} redirects more than ${MAX_REDIRECTS} times.`);
+    throw new HostProblem(`${start.host} redirects more than ${MAX_REDIRECTS} times.`);
   }
 
   /** Follows no redirect. */
   public async post(url: URL, headers: OutgoingHttpHeaders, body: string): Promise<Answer> {
     return this.send('POST', url, { ...headers, 'content-length': Buffer.byteLength(body) }, body);
+  }
+
+  /** Follows no redirect. */
+  public async patch(url: URL, headers: OutgoingHttpHeaders, body: string): Promise<Answer> {
+    return this.send('PATCH', url, { ...headers, 'content-length': Buffer.byteLength(body) }, body);
   }
 
   private async send(method: string, url: URL, headers: OutgoingHttpHeaders, body?: string): Promise<Answer> {
@@ -93,7 +98,7 @@ export async function jsonOf(answer: Answer): Promise<Readonly<Record<string, un
   let bytes = 0;
   for await (const chunk of answer.body) {
     bytes += chunk.length;
-    if (bytes > MAX_JSON_BYTES) throw new SourceProblem(`${answer.url.host} answers with more than ${MAX_JSON_BYTES} bytes where a few hundred were expected.`);
+    if (bytes > MAX_JSON_BYTES) throw new HostProblem(`${answer.url.host} answers with more than ${MAX_JSON_BYTES} bytes where a few hundred were expected.`);
     chunks.push(chunk);
   }
   try {
@@ -114,10 +119,10 @@ async function* chunksOf(response: IncomingMessage, host: string): AsyncGenerato
 }
 
 function redirectedTo(location: string | undefined, from: URL): URL {
-  if (location === undefined || !URL.canParse(location, from.href)) throw new SourceProblem(`${from.host} redirects to nowhere.`);
+  if (location === undefined || !URL.canParse(location, from.href)) throw new HostProblem(`${from.host} redirects to nowhere.`);
   const to = new URL(location, from);
   if (to.protocol !== 'https:' || to.host !== from.host || to.username || to.password) {
-    throw new SourceProblem(`${from.host} redirects to ${quoted(`${to.protocol}//${to.host}`)}, and the platform's credentials are for ${from.host} alone. Use the repository's own URL.`);
+    throw new HostProblem(`${from.host} redirects to ${quoted(`${to.protocol}//${to.host}`)}, and the platform's credentials are for ${from.host} alone. Use the repository's own URL.`);
   }
   return to;
 }

@@ -1,7 +1,7 @@
 /** What a git host could do to whoever asks it: say nothing, stop in the middle, send elsewhere. */
-import { HttpsClient, jsonOf } from '../../../lambda/source-fetcher/https-client';
-import { PassingTrouble } from '../../../lambda/source-fetcher/source-problem';
-import { Forge } from '../../support/forge';
+import { PassingTrouble } from '../../lambda/shared/host-problem';
+import { HttpsClient, jsonOf } from '../../lambda/shared/https-client';
+import { Forge } from '../support/forge';
 
 let forge: Forge;
 
