@@ -1,21 +1,21 @@
 /** One scenario: queues, a bucket, a CodeBuild, and the handlers that live between them. */
-import { BUILD_PROJECT, BUILD_PROJECT_ARN, CodeBuild, type BuildEvent, type BuildPlan } from './code-build';
+import { describe, nameOf, permissionsOf } from './calls';
+import { CodeBuild, type BuildEvent, type BuildPlan } from './code-build';
 import { EventSourceMapping } from './event-source-mapping';
 import type { ExecutionEnvironment, HttpAnswer, HttpRequest } from './execution-environment';
 import { LONGEST_DELAY_MS, type AwsCall, type EventFault, type Faults, type HandlerName } from './faults';
+import { handlerVariables } from './handler-variables';
 import { Invocation, type InvocationContext, type Outcome } from './invocation';
 import { Observation } from './observation';
 import type { Push } from './producer';
 import { Random } from './random';
-import { ACCOUNT_ID, answerAwsJson, BUCKET, DEPLOYMENTS_TABLE, handleSqs, queues, REGION, STATE_TABLE_NAME, type Bucket, type Item, type Tables } from './services';
+import { answerAwsJson, DEPLOYMENTS_TABLE, handleSqs, queues, STATE_TABLE_NAME, type Bucket, type Item, type Tables } from './services';
 import type { EnvironmentKey, EnvironmentPool } from './simulation';
 import { Timeline } from './timeline';
-import { callsOf } from '../../local/services/dynamodb/calls';
 import type { ApiCall } from '../../local/services/service';
 import type { Queue } from '../../local/services/sqs/queue';
 import type { BuildRequest, RecordedRequest } from '../../src/contract/build-request';
 import { TERMINAL_STATUSES, type DeploymentRecord } from '../../src/contract/deployment';
-import { HANDLER_ENV } from '../../src/contract/environment';
 import { STATE_KINDS } from '../../src/contract/state-table';
 
 export interface WorldOptions {
@@ -112,7 +112,15 @@ export class World {
       { concurrentBuilds: options.concurrentBuilds, queuedBuilds: options.queuedBuilds ?? 0, plan: options.plan, onEvent: (event) => this.onBuildEvent(event) },
       this.timeline, this.random, this.bucket,
     );
-    this.variables = this.variablesOf(maxReceiveCount, messageRetentionSeconds, visibilityTimeoutSeconds);
+    this.variables = handlerVariables({
+      queueUrl: this.queue.url,
+      deadLetterQueueUrl: this.deadLetters.url,
+      maxReceiveCount,
+      messageRetentionSeconds,
+      visibilityTimeoutSeconds,
+      maxConcurrentBuildsPerProject: options.maxConcurrentBuildsPerProject,
+      stopSupersededBuilds: options.stopSupersededBuilds,
+    });
     this.context = {
       timeline: this.timeline,
       random: this.random,
@@ -227,34 +235,6 @@ export class World {
     this.bucket.clear();
     this.environments.forEach(({ key, environment, calls, faults }) => this.shared.pool.give(key, environment, calls, faults));
     await this.shared.onClose(this.timeline.now);
-  }
-
-  private variablesOf(maxReceiveCount: number, retentionSeconds: number, visibilitySeconds: number): Record<HandlerName, Record<string, string>> {
-    const { maxConcurrentBuildsPerProject, stopSupersededBuilds } = this.options;
-    const shared: Record<string, string> = {
-      [HANDLER_ENV.deploymentsTable]: DEPLOYMENTS_TABLE,
-      [HANDLER_ENV.stateTable]: STATE_TABLE_NAME,
-      [HANDLER_ENV.buildProject]: BUILD_PROJECT,
-      [HANDLER_ENV.buildProjectArn]: BUILD_PROJECT_ARN,
-      [HANDLER_ENV.buildQueueUrl]: this.queue.url,
-      ...maxConcurrentBuildsPerProject !== undefined && { [HANDLER_ENV.maxConcurrentBuildsPerProject]: String(maxConcurrentBuildsPerProject) },
-    };
-    const stop: Record<string, string> = stopSupersededBuilds ? { [HANDLER_ENV.stopSupersededBuilds]: 'true' } : {};
-    const bucket = { [HANDLER_ENV.artifactsBucket]: BUCKET };
-    const retention = { [HANDLER_ENV.messageRetentionSeconds]: String(retentionSeconds) };
-    return {
-      producer: shared,
-      orchestrator: { ...shared, ...bucket, ...stop, ...retention, [HANDLER_ENV.maxReceiveCount]: String(maxReceiveCount) },
-      finalizer: { ...shared, ...bucket },
-      reconciler: {
-        ...shared,
-        ...stop,
-        ...retention,
-        [HANDLER_ENV.deadLetterQueueUrl]: this.deadLetters.url,
-        [HANDLER_ENV.finalizerFunction]: 'finalizer',
-        [HANDLER_ENV.visibilityTimeoutSeconds]: String(visibilitySeconds),
-      },
-    };
   }
 
   private invoke(handler: HandlerName, event: unknown, onEnd: (outcome: Outcome) => void, requestId = this.random.uuid()): void {
@@ -417,26 +397,4 @@ async function settled(): Promise<void> {
 function usualLatency(random: Random): number {
   const luck = random.next();
   return luck < 0.8 ? random.between(1, 20) : luck < 0.97 ? random.between(20, 300) : random.between(300, 2400);
-}
-
-function nameOf({ handler, invocation, index, operation }: AwsCall): string {
-  return `${handler} ${invocation}.${index} ${operation}`;
-}
-
-/** Of the services that are not those of the local run, which report their own. */
-function permissionsOf({ operation, service }: AwsCall, { body, headers }: HttpRequest): ApiCall[] {
-  const arn = (of: string, name: string) => `arn:aws:${of}:${REGION}:${ACCOUNT_ID}:${name}`;
-  switch (service) {
-    case 'dynamodb': return callsOf(headers['x-amz-target'], body, { region: REGION, accountId: ACCOUNT_ID });
-    case 'codebuild': return [{ service, action: `codebuild:${operation}`, resource: BUILD_PROJECT_ARN }];
-    case 'lambda': return [{ service, action: 'lambda:InvokeFunction', resource: arn('lambda', 'function:finalizer') }];
-    case 'events': return (JSON.parse(body.toString()) as { Entries: { Source: string; DetailType: string }[] }).Entries.map(({ DetailType, Source }) => ({
-      service, action: 'events:PutEvents', resource: arn('events', 'event-bus/default'), context: { 'events:source': Source, 'events:detail-type': DetailType },
-    }));
-    default: return [];
-  }
-}
-
-function describe({ path, headers, body }: HttpRequest): string {
-  return headers['x-amz-target'] ? body.toString() : `${path} ${body.toString()}`;
 }
