@@ -53,6 +53,9 @@ function parse(args: string[]): Call {
   if (rest.length) throw new UsageError(`One source at a time; what is "${rest[0]}"? Did you forget "--" after "npm run local"?`);
   const foreign = OWN_OPTIONS[name === 'build' ? 'webhook' : 'build'].find((option) => option in values);
   if (foreign) throw new UsageError(`The command ${name} has no option --${foreign}.`);
+  // Whoever reads it from Secrets Manager leaves out what surrounds it.
+  const secret = values.secret?.trim();
+  if (secret === '') throw new UsageError('--secret takes what deliveries are signed with, got nothing. Leave it out for a random one.');
   const repeat = Number(values.repeat ?? '1');
   if (!Number.isInteger(repeat) || repeat < 1) throw new UsageError(`--repeat takes a whole number from 1, got "${values.repeat}".`);
   const pathOf = (file?: string) => file === undefined ? undefined : absolute(file);
@@ -66,7 +69,7 @@ function parse(args: string[]): Call {
     template: pathOf(values.template),
     state: pathOf(values.state),
   };
-  if (name === 'webhook') return { name, command: { ...common, branch: values.branch, secret: values.secret } };
+  if (name === 'webhook') return { name, command: { ...common, branch: values.branch, secret } };
   return { name, command: { ...common, repeat, forceBuild: values.force, withoutCache: values['without-cache'], json: pathOf(values.json) } };
 }
 

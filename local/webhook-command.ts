@@ -102,7 +102,7 @@ interface PushOptions {
 async function waysToPush({ branch, command, directory, secret, source, url }: PushOptions): Promise<string[]> {
   if (isRemote(command.source)) {
     const [, name] = /^https:\/\/github\.com\/([^/]+\/[^/]+?)(?:\.git)?$/.exec(source.repoUrl) ?? [];
-    return name === undefined ? [] : ['  With the GitHub CLI (gh extension install cli/gh-webhook), real pushes come here:', `    gh webhook forward --repo=${name} --events=push --secret=${secret} --url=${url}`];
+    return name === undefined ? [] : ['  With the GitHub CLI (gh extension install cli/gh-webhook), real pushes come here:', `    gh webhook forward --repo=${name} --events=push --secret=${inShell(secret)} --url=${url}`];
   }
   const body = JSON.stringify(pushPayload(source, branch));
   const file = path.join(directory, 'push.json');
@@ -111,8 +111,13 @@ async function waysToPush({ branch, command, directory, secret, source, url }: P
   return [
     '  A push of it, as GitHub would send it:',
     `    curl -sS ${url} -H 'content-type: application/json' -H 'x-github-event: push' -H 'x-github-delivery: ${randomUUID()}' \\`,
-    `      -H 'x-hub-signature-256: sha256=${signature}' --data-binary @${file}`,
+    `      -H 'x-hub-signature-256: sha256=${signature}' --data-binary @${inShell(file)}`,
   ];
+}
+
+/** As one word of a command to paste. */
+function inShell(text: string): string {
+  return /^[\w./:=+-]+$/.test(text) ? text : `'${text.replaceAll('\'', '\'\\\'\'')}'`;
 }
 
 /** The fields of https://docs.github.com/en/webhooks/webhook-events-and-payloads#push that say what was pushed. */

@@ -20,6 +20,11 @@ await build({
   platform: 'node',
   // ES modules where a package has them: what is not used is left out.
   mainFields: ['module', 'main'],
+  // Where the SDK looks for credentials when the environment has none. Lambda always puts them there, so these are never imported.
+  external: [
+    ...['http', 'ini', 'process', 'sso', 'web-identity'].map((source) => `@aws-sdk/credential-provider-${source}`),
+    '@smithy/credential-provider-imds',
+  ],
   // The deployed runtime is newer; the local run executes the same file on a laptop's Node.js 20.
   target: 'node20',
   format: 'cjs',

@@ -12,6 +12,8 @@ const CALLERS_OF = {
   s3: { endpoint: `s3.*.${Aws.URL_SUFFIX}`, actions: WRITE_AND_READ },
   secretsmanager: { endpoint: `secretsmanager.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: ['kms:Decrypt'] },
   sqs: { endpoint: `sqs.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: WRITE_AND_READ },
+  /** Who sends nothing. */
+  sqsToReceive: { endpoint: `sqs.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: ['kms:Decrypt'] },
   // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
   dynamodb: { endpoint: `dynamodb.${Aws.REGION}.${Aws.URL_SUFFIX}`, actions: ['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*'] },
 };

@@ -86,7 +86,7 @@ export class GithubStatus extends Construct {
         actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility'], resources: [this.queue.queueArn],
       }),
       ...useOfKey(encryptionKey, 'dynamodb'),
-      ...useOfKey(encryptionKey, 'sqs'),
+      ...useOfKey(encryptionKey, 'sqsToReceive'),
       ...(githubApp ? rightToRead(githubApp.privateKey) : []),
       ...(outgoingWebhookSecret ? rightToRead(outgoingWebhookSecret) : []),
     ];

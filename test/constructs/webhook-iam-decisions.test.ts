@@ -44,7 +44,7 @@ const RIGHTS: Readonly<Record<RoleName, readonly (readonly [actions: readonly st
     [['secretsmanager:GetSecretValue'], ['the secret of the GitHub App', 'the secret of the outgoing webhook']],
     [['logs:CreateLogStream', 'logs:PutLogEvents'], ['the status function\'s log streams']],
     [KEY_OF_DYNAMODB, ['the pipeline\'s key, through DynamoDB']],
-    KEY_OF_SQS,
+    [['kms:Decrypt'], ['the pipeline\'s key, through SQS']],
   ],
 };
 const ROLE_NAMES = Object.keys(RIGHTS) as RoleName[];

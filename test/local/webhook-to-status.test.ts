@@ -1,5 +1,4 @@
 /** From a signed push of a real app to the check run that shows how it went: webhook, record, queue, build, status events, the git host. Takes minutes. */
-import { createHmac } from 'node:crypto';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -8,9 +7,9 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { findFrontDoor, type FrontDoor } from '../../local/front-door';
 import { snapshot } from '../../local/git-server';
 import { GithubWebhook, SourceProvider } from '../../src';
-import type { WebhookAnswer } from '../../src/contract/webhook';
 import { Forge } from '../support/forge';
 import { LocalPipeline, until } from '../support/local-pipeline';
+import { deliver, pushPayload } from '../support/pushes';
 import { projectsTable } from '../support/stacks';
 
 /** One to three minutes on a quiet machine, of which a slow registry or busy processors can make a multiple. */
@@ -55,29 +54,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 }, TIMEOUT_MS);
 
-async function push(url: string): Promise<WebhookAnswer> {
-  const commit = { id: commitSha, message: 'A change', added: [], modified: ['pages/index.js'], removed: [] };
-  const body = JSON.stringify({
-    ref: 'refs/heads/main',
-    before: commitSha.replace(/./g, '1'),
-    after: commitSha,
-    created: false,
-    deleted: false,
-    forced: false,
-    commits: [commit],
-    head_commit: commit,
-    repository: { id: 1000, name: 'shop', full_name: 'acme/shop', clone_url: forge.url('acme/shop'), pushed_at: Math.floor(Date.now() / 1000) },
-  });
-  const signature = `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}`;
-  const headers = { 'content-type': 'application/json', 'x-github-event': 'push', 'x-github-delivery': 'delivery', 'x-hub-signature-256': signature };
-  const response = await fetch(url, { method: 'POST', headers, body });
-  return await response.json() as WebhookAnswer;
-}
-
 test('a push of a private repository is a deployment, which GitHub shows as a success, and every step had the right to do what it did', async () => {
-  const { deployments, outcome } = await push(frontDoor.url);
-  expect(outcome).toBe('deployment');
-  const { deploymentId } = deployments![0];
+  const { answer, status } = await deliver(frontDoor.url, SECRET, 'push', pushPayload({ commitSha, cloneUrl: forge.url('acme/shop') }));
+  expect({ answer, status }).toMatchObject({ answer: { outcome: 'deployment' }, status: 201 });
+  const { deploymentId } = answer.deployments![0];
   expect(await pipeline.record(deploymentId)).toMatchObject({ projectId: 'shop', commitSha, branch: 'main' });
   const record = await pipeline.ended(deploymentId, TIMEOUT_MS);
   if (record.status !== 'success') throw new Error(`${record.failureMessage}\n${record.buildId && await pipeline.buildLog(record.buildId)}`);

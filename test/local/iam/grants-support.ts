@@ -1,4 +1,8 @@
 /** The grants of a template, and the template without one of them. */
+import type { AccessDecision } from '../../../local/iam/access-control';
+import { Account } from '../../../local/iam/account';
+import { RequestContext } from '../../../local/iam/context';
+import type { Caller } from '../../../local/iam/principal';
 import type { StackTemplate } from '../../../local/template/assembly';
 import type { Resolver } from '../../../local/template/resolver';
 
@@ -8,6 +12,19 @@ export interface Grant {
   /** As in `BuildsBuildRole: s3:PutObject on arn:aws:s3:::…`. */
   readonly name: string;
   without(resources: Resources): Resources;
+}
+
+/** Calls that were made, and are denied without the grant. `resolverOf`: of the stack with other resources. */
+export function deniedWithout(grant: Grant, calls: Iterable<AccessDecision>, resources: Resources, resolverOf: (resources: Resources) => Resolver): AccessDecision[] {
+  const account = new Account([resolverOf(grant.without(resources))]);
+  return [...calls].filter(({ action, caller, context, resource }) => !account.decide({
+    caller: callerOf(caller), action, resource, context: new RequestContext(context),
+  }).allowed);
+}
+
+function callerOf(name: string): Caller {
+  if (name === 'Anonymous') return 'anonymous';
+  return name.startsWith('arn:') ? { role: name } : { service: name };
 }
 
 interface Statement {

@@ -5,7 +5,7 @@
 import * as path from 'node:path';
 import type { Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { grantsOf, type Grant, type Resources } from './grants-support';
+import { deniedWithout, grantsOf, type Resources } from './grants-support';
 import type { AccessDecision } from '../../../local/iam/access-control';
 import { Account } from '../../../local/iam/account';
 import { RequestContext } from '../../../local/iam/context';
@@ -165,14 +165,6 @@ async function simulatedRuns(): Promise<void> {
   }
 }
 
-/** Calls that were made, and are denied without the grant. */
-function missing(grant: Grant): AccessDecision[] {
-  const account = new Account([resolverOf(grant.without(stack.resources))]);
-  return [...calls.values()].filter(({ action, caller, context, resource }) => !account.decide({
-    caller: caller.startsWith('arn:') ? { role: caller } : { service: caller }, action, resource, context: new RequestContext(context),
-  }).allowed);
-}
-
 beforeAll(async () => {
   await wholeRun();
   await simulatedRuns();
@@ -181,7 +173,7 @@ beforeAll(async () => {
 test('each grant is needed: without it a call is denied that was made', () => {
   const grants = grantsOf(stack.resources, resolverOf(stack.resources));
   expect(grants.length).toBeGreaterThan(80);
-  const superfluous = grants.filter((grant) => missing(grant).length === 0).map(({ name }) => name);
+  const superfluous = grants.filter((grant) => deniedWithout(grant, calls.values(), stack.resources, resolverOf).length === 0).map(({ name }) => name);
   expect(superfluous.filter((name) => !ONLY_IN_AWS.some(([pattern]) => pattern.test(name)))).toEqual([]);
   // What is listed as needed by AWS alone is there, and really not needed here.
   expect(ONLY_IN_AWS.filter(([pattern]) => !superfluous.some((name) => pattern.test(name)))).toEqual([]);
