@@ -27,7 +27,7 @@ export function deliveriesOf(pushes: number): Delivery[] {
 }
 
 function deliveryOf(push: number, path: string): Delivery {
-  const [before, commitSha] = [push, push + PROJECTS].map((index) => index.toString(16).padStart(40, '1'));
+  const [before, commitSha] = [push, push + PROJECTS].map((index) => `c${index.toString(16).padStart(39, '0')}`);
   const name = projectIdOf(push);
   const commit = { id: commitSha, message: `Change ${push}`, added: [], modified: ['app/page.tsx'], removed: [] };
   const body = JSON.stringify({
