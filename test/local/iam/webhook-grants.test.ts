@@ -41,11 +41,11 @@ beforeAll(async () => {
     buildspec: BUILDSPEC,
     functionNetwork: forge.network,
     props: ownedWithKeys,
-    extend: (stack, builds) => {
-      const [privateKey, webhookSecret, outgoingWebhookSecret] = ['app', 'webhook', 'outgoing'].map((name) => Secret.fromSecretNameV2(stack, name, `platform/${name}`));
-      new GithubWebhook(stack, 'Webhook', {
+    extend: (app, builds) => {
+      const [privateKey, webhookSecret, outgoingWebhookSecret] = ['app', 'webhook', 'outgoing'].map((name) => Secret.fromSecretNameV2(app, name, `platform/${name}`));
+      new GithubWebhook(app, 'Webhook', {
         pipeline: builds,
-        projectsTable: projectsTable(stack),
+        projectsTable: projectsTable(app),
         webhookSecret,
         repositoryIndexName: 'byRepository',
         repositoryIdIndexName: 'byRepositoryId',
