@@ -13,7 +13,7 @@ import { handlerFunction } from './handler-function';
 import { rightToRead, secretIdOf } from './secret-access';
 import { checkProjectsIndexes, checkProjectsTable, checkReservedConcurrentExecutions } from './webhook-validation';
 
-/** GitHub waits 10 s for the answer. What AWS is slow at is finished after that all the same: nobody hears it, but the deployment is made. */
+/** GitHub waits 10 s for the answer, which the handler gives within 8; the rest is for a cold start and a service's last word. */
 const TIMEOUT = Duration.seconds(15);
 
 /** It learns the id, as long as the URL is the one that it has read. IAM does not tell what an update sets from what its condition compares. */
