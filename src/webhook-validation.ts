@@ -39,7 +39,8 @@ function indexProblem(table: dynamodb.ITable, name: string, expected: string): s
   const resource = table.node.defaultChild;
   // Of an imported table nothing is known but its name.
   if (!(resource instanceof dynamodb.CfnTable || resource instanceof dynamodb.CfnGlobalTable)) return undefined;
-  const { attributes = [], indexes = [] } = Stack.of(table).resolve({ attributes: resource.attributeDefinitions, indexes: resource.globalSecondaryIndexes }) as {
+  const { attributeDefinitions, globalSecondaryIndexes } = resource;
+  const { attributes = [], indexes = [] } = Stack.of(table).resolve({ attributes: attributeDefinitions, indexes: globalSecondaryIndexes }) as {
     readonly attributes?: readonly dynamodb.CfnTable.AttributeDefinitionProperty[];
     readonly indexes?: readonly Index[];
   };

@@ -15,7 +15,9 @@ export interface Grant {
 }
 
 /** Calls that were made, and are denied without the grant. `resolverOf`: of the stack with other resources. */
-export function deniedWithout(grant: Grant, calls: Iterable<AccessDecision>, resources: Resources, resolverOf: (resources: Resources) => Resolver): AccessDecision[] {
+export function deniedWithout(
+  grant: Grant, calls: Iterable<AccessDecision>, resources: Resources, resolverOf: (resources: Resources) => Resolver,
+): AccessDecision[] {
   const account = new Account([resolverOf(grant.without(resources))]);
   return [...calls].filter(({ action, caller, context, resource }) => !account.decide({
     caller: callerOf(caller), action, resource, context: new RequestContext(context),
