@@ -24,9 +24,12 @@ export function pushPayload({ cloneUrl, commitSha, message = 'A change' }: Pushe
   };
 }
 
-export async function deliver(
-  url: string, secret: string, event: string, payload: object,
-): Promise<{ readonly status: number; readonly answer: WebhookAnswer }> {
+export interface Answered {
+  readonly status: number;
+  readonly answer: WebhookAnswer;
+}
+
+export async function deliver(url: string, secret: string, event: string, payload: object): Promise<Answered> {
   const body = JSON.stringify(payload);
   const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
   const headers = { 'content-type': 'application/json', 'x-github-event': event, 'x-github-delivery': 'delivery', 'x-hub-signature-256': signature };

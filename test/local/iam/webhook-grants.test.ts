@@ -41,11 +41,11 @@ beforeAll(async () => {
     buildspec: BUILDSPEC,
     functionNetwork: forge.network,
     props: ownedWithKeys,
-    extend: (app, builds) => {
-      const [privateKey, webhookSecret, outgoingWebhookSecret] = ['app', 'webhook', 'outgoing'].map((name) => Secret.fromSecretNameV2(app, name, `platform/${name}`));
-      new GithubWebhook(app, 'Webhook', {
+    extend: (scope, builds) => {
+      const [privateKey, webhookSecret, outgoingWebhookSecret] = ['app', 'webhook', 'outgoing'].map((name) => Secret.fromSecretNameV2(scope, name, `platform/${name}`));
+      new GithubWebhook(scope, 'Webhook', {
         pipeline: builds,
-        projectsTable: projectsTable(app),
+        projectsTable: projectsTable(scope),
         webhookSecret,
         repositoryIndexName: 'byRepository',
         repositoryIdIndexName: 'byRepositoryId',
