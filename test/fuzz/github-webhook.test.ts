@@ -75,9 +75,12 @@ test('with a valid signature: an answer that says why, never a 5xx, and no reque
 
 test('GitLab and Bitbucket alike', async () => {
   const headers = fc.constantFrom<Record<string, string>>({ 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': SECRET }, { 'x-event-key': 'repo:push' });
-  const project = fc.record({ id: mostly(fc.constant(1)), git_http_url: mostly(cloneUrl) });
+  const project = fc.record({ git_http_url: mostly(cloneUrl) });
+  const projectId = mostly(fc.constant(1));
   const commits = fc.array(json, { maxLength: 2 });
-  const gitlab = fc.record({ ref, after: mostly(sha), before: mostly(sha), project: mostly(project), commits: mostly(commits) }, { requiredKeys: [] });
+  const gitlab = fc.record({
+    ref, after: mostly(sha), before: mostly(sha), project_id: projectId, project: mostly(project), commits: mostly(commits),
+  }, { requiredKeys: [] });
   const side = mostly(fc.record({ type: mostly(fc.constantFrom('branch', 'tag')), name: mostly(text), target: mostly(fc.record({ hash: mostly(sha), date: json, message: json })) }));
   const changes = fc.array(mostly(fc.record({ new: side, old: side })), { maxLength: 3 });
   const bitbucket = fc.record({

@@ -1,7 +1,7 @@
 /** `npm run local -- webhook`: a delivery becomes a build on this machine, with the real handlers and the rights that the template gives them. */
 import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
@@ -121,6 +121,31 @@ function tableName(): string {
   const [resolver] = running.stack.resolvers;
   return resolver.physicalName(resolver.resourcesOfType('AWS::DynamoDB::Table').find(({ logicalId }) => logicalId.startsWith('Projects'))!.logicalId);
 }
+
+interface ExamplesOfEvent {
+  readonly name: string;
+  readonly examples: readonly { readonly action?: string; readonly repository?: object }[];
+}
+
+test('every example payload of GitHub is answered as documented; those of repositories that no project is of, with 404', async () => {
+  const examplesDirectory = path.dirname(require.resolve('@octokit/webhooks-examples/package.json'));
+  const sources = (await readdir(examplesDirectory, { withFileTypes: true })).filter((entry) => entry.isDirectory() && entry.name !== 'node_modules');
+  let answers = 0;
+  for (const { name } of sources) {
+    const events = JSON.parse(await readFile(path.join(examplesDirectory, name, 'index.json'), 'utf8')) as ExamplesOfEvent[];
+    for (const { examples, name: event } of events) {
+      for (const payload of examples) {
+        const isOfProjects = ['ping', 'push'].includes(event) || (event === 'pull_request' && ['opened', 'reopened', 'synchronize'].includes(payload.action!));
+        const body = JSON.stringify(payload);
+        const headers = { 'content-type': 'application/json', 'x-github-event': event, 'x-github-delivery': 'example', 'x-hub-signature-256': sign(body) };
+        const { answer, status } = await deliver(running.frontDoor.url, headers, body);
+        expect([name, event, status, answer.reason]).toEqual([name, event, !isOfProjects ? 202 : payload.repository ? 404 : 200, expect.stringMatching(/\.$/)]);
+        answers += 1;
+      }
+    }
+  }
+  expect(answers).toBeGreaterThan(700);
+}, TIMEOUT_MS);
 
 // The last one: it ends what the others need.
 test('Ctrl-C ends it: nobody listens any more, and no file is left', async () => {

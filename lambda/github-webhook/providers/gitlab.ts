@@ -17,7 +17,7 @@ export const gitlab: Provider = {
     if (event !== 'Push Hook') return { kind: 'ignored', reason: `The event ${quoted(event)} deploys nothing; Push Hook is all that is used.` };
     return {
       kind: 'changes',
-      repository: { id: idAt(payload, 'project.id'), cloneUrl: repositoryUrlAt(payload, 'project.git_http_url') },
+      repository: { id: idAt(payload, 'project_id'), cloneUrl: repositoryUrlAt(payload, 'project.git_http_url') },
       changes: [pushed(payload)],
     };
   },
